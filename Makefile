@@ -1,0 +1,29 @@
+# make demo   serves the chat example on http://127.0.0.1:5000
+# make test   runs the tests; ARGS="-k name -x" goes to pytest
+# make lint   style, types, layering
+#
+# Each sets up what it needs, once. The steps are small scripts in .ci/, the same that CI runs.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo:
+	@exec bash .ci/demo.sh
+
+test:
+	@exec bash .ci/test.sh $(ARGS)
+
+lint:
+	@exec bash .ci/lint.sh
+
+format:
+	@bash .ci/python.sh lint
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+clean:
+	rm -rf .venv build flask_socketio_py/client tests/node_modules *.egg-info

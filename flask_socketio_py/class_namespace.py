@@ -1,0 +1,127 @@
+"""Namespace: handlers as the methods ``on_<event>`` of a class. Flask-SocketIO's class, and python-socketio's below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .handlers import takes_argument
+
+if TYPE_CHECKING:
+    from .extension import SocketIO
+
+
+class Namespace:
+    """Subclass it, write methods ``on_connect``, ``on_disconnect``, ``on_<event>``, and register an instance with
+    :meth:`SocketIO.on_namespace`. A method ``error(self, exception)`` handles the exceptions of the others.
+
+    ``namespace`` is its name, by default the main one; ``"*"`` handles what no other namespace does.
+    """
+
+    #: Set by :meth:`SocketIO.on_namespace`.
+    socketio: SocketIO
+
+    def __init__(self, namespace: str | None = None) -> None:
+        self.namespace = namespace or "/"
+
+    @property
+    def server(self) -> Any:
+        """The server view, as ``socketio.server``."""
+        return self.socketio.server
+
+    def handles(self, event: str) -> bool:
+        """Whether the class has a method for this event. The only place where a client's string becomes an attribute name."""
+        return callable(getattr(type(self), "on_" + event, None))
+
+    def trigger_event(self, event: str, *args: Any) -> Any:
+        """Call the method for an event; may be overridden."""
+        if not self.handles(event):
+            return None
+        method: Callable[..., Any] = getattr(self, "on_" + event)
+        if event in ("connect", "disconnect") and not takes_argument(method):
+            return method()
+        return method(*args)
+
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        room: Any = None,
+        include_self: bool = True,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        *,
+        to: Any = None,
+        skip_sid: Any = None,
+    ) -> None:
+        """Emit to clients of this namespace; see :meth:`SocketIO.emit`."""
+        self.socketio.emit(
+            event,
+            data,
+            to=to if to is not None else room,
+            include_self=include_self,
+            skip_sid=skip_sid,
+            namespace=namespace or self.namespace,
+            callback=callback,
+        )
+
+    def send(
+        self,
+        data: Any,
+        room: Any = None,
+        include_self: bool = True,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+    ) -> None:
+        """Emit a ``message`` event to clients of this namespace."""
+        self.emit("message", data, room, include_self, namespace, callback)
+
+    def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float | None = 60,
+    ) -> Any:
+        """Emit to one client and wait for its answer; see :meth:`SocketIO.call`."""
+        return self.socketio.call(event, data, to=to or sid, namespace=namespace or self.namespace, timeout=timeout)
+
+    def close_room(self, room: Any, namespace: str | None = None) -> None:
+        """Make everybody leave a room."""
+        self.socketio.close_room(room, namespace or self.namespace)
+
+    def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
+        """Put a client into a room."""
+        self.server.enter_room(sid, room, namespace or self.namespace)
+
+    def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
+        """Take a client out of a room."""
+        self.server.leave_room(sid, room, namespace or self.namespace)
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
+        """The rooms of a client."""
+        rooms: list[Any] = self.server.rooms(sid, namespace or self.namespace)
+        return rooms
+
+    def disconnect(self, sid: str, namespace: str | None = None) -> None:
+        """Disconnect a client from this namespace."""
+        self.server.disconnect(sid, namespace or self.namespace)
+
+    def get_session(self, sid: str, namespace: str | None = None) -> dict[str, Any]:
+        """The dictionary kept for a client."""
+        session: dict[str, Any] = self.server.get_session(sid, namespace or self.namespace)
+        return session
+
+    def save_session(self, sid: str, session: dict[str, Any], namespace: str | None = None) -> None:
+        """Replace the dictionary kept for a client."""
+        self.server.save_session(sid, session, namespace or self.namespace)
+
+    @contextmanager
+    def session(self, sid: str, namespace: str | None = None) -> Iterator[dict[str, Any]]:
+        """The dictionary kept for a client, saved at the end of the ``with`` block."""
+        session = self.get_session(sid, namespace)
+        yield session
+        self.save_session(sid, session, namespace)

@@ -1,0 +1,139 @@
+"""Every option once: its default, its unit, and why. Checked at construction; knows nothing of the rest of the package."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+TRANSPORTS = ("polling", "websocket")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of ``SocketIO(app, ...)``. Times are in seconds, sizes in bytes.
+
+    Each can also be set in ``app.config`` as ``SOCKETIO_<NAME>``; an argument wins.
+
+    Raises:
+        TypeError, ValueError: for a value that can't be meant.
+    """
+
+    #: URL path of the endpoint; a prefix match, with the trailing slash that official clients send.
+    path: str = "socket.io"
+    #: The transports offered.
+    transports: Sequence[str] | str = TRANSPORTS
+    #: Whether a polling client may go over to WebSocket.
+    allow_upgrades: bool = True
+    #: Time between a pong and the next ping; a tuple adds a grace to what the client is told.
+    ping_interval: float | tuple[float, float] = 25.0
+    #: How long a ping may stay unanswered.
+    ping_timeout: float = 20.0
+    #: How long an upgrade may take from the probe on.
+    upgrade_timeout: float = 10.0
+    #: How long a client may stay without joining a namespace; unauthenticated connections cost memory.
+    connect_timeout: float = 45.0
+    #: Largest message or POST body from a client, checked before it is buffered.
+    max_http_buffer_size: int = 1_000_000
+    #: Bytes that may wait for one client that does not read; above it is disconnected with the reason ``outbox full``.
+    max_outbox_size: int = 4_000_000
+    #: Handlers of one client that may run at once; while they do its socket is not read (back-pressure).
+    max_handlers_per_client: int = 100
+    #: Namespaces one client may join.
+    max_namespaces_per_client: int = 100
+    #: Whether handlers of one client overlap (they start in order); ``False``: strictly one after another.
+    async_handlers: bool = True
+    #: Answer CONNECT before the connect handler runs; a refusal then is a DISCONNECT.
+    always_connect: bool = False
+    #: Namespaces accepted in addition to those with handlers; ``"*"`` for all.
+    namespaces: Sequence[str] | str = ("/",)
+    #: Who may connect: ``None`` for the same origin, an origin, a list, ``"*"``, a function, ``[]`` for no check.
+    cors_allowed_origins: str | Sequence[str] | Callable[..., bool] | None = None
+    #: Allow credentials across origins; by default yes, but not together with ``"*"``.
+    cors_credentials: bool | None = None
+    #: Compress polling answers ...
+    http_compression: bool = True
+    #: ... from this size on.
+    compression_threshold: int = 1024
+    #: Name of a cookie holding the session id (or a dict of its attributes); for proxies with sticky sessions.
+    cookie: str | Mapping[str, Any] | None = None
+    #: Serve the official JavaScript client under the same path.
+    serve_client: bool = True
+    #: Where its files are; by default they are looked for (see ``client_bundle``).
+    client_dir: str | None = None
+    #: Fork the Flask session per client (``True``), or use the application's own for each event (``False``).
+    manage_session: bool = True
+    #: A module (or object) with ``dumps`` and ``loads`` to use instead of the built-in codec.
+    json: Any = None
+    #: Until when the body of a POST must have arrived.
+    body_timeout: float = 30.0
+    #: ``True``, ``False`` or a logger: the package's own log, and the one of Engine.IO.
+    logger: Any = False
+    engineio_logger: Any = False
+    #: Accepted for Flask-SocketIO's sake: gevent serves whatever is named, except eventlet.
+    async_mode: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("ping_timeout", "upgrade_timeout", "connect_timeout", "body_timeout"):
+            _positive(name, getattr(self, name))
+        interval = self.ping_interval
+        for value in interval if isinstance(interval, tuple) else (interval,):
+            _positive("ping_interval", value)
+        for name in ("max_http_buffer_size", "max_outbox_size", "max_handlers_per_client", "max_namespaces_per_client"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
+        if not self.offered_transports:
+            raise ValueError(f"transports must name at least one of {', '.join(TRANSPORTS)}, not {self.transports!r}")
+        if self.async_mode not in (None, "gevent", "gevent_uwsgi", "threading"):
+            hint = "eventlet is not supported: remove async_mode" if self.async_mode == "eventlet" else "leave it out"
+            raise ValueError(f"Invalid async_mode specified: {self.async_mode!r} ({hint}, gevent always serves)")
+        if self.json is not None and not (hasattr(self.json, "dumps") and hasattr(self.json, "loads")):
+            raise TypeError("json must have the functions dumps and loads")
+
+    @property
+    def offered_transports(self) -> tuple[str, ...]:
+        """The known transports among those asked for."""
+        wanted = (self.transports,) if isinstance(self.transports, str) else self.transports
+        return tuple(name for name in TRANSPORTS if name in wanted)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between a pong and the next ping."""
+        return float(self.ping_interval[0] if isinstance(self.ping_interval, tuple) else self.ping_interval)
+
+    @property
+    def announced_interval(self) -> float:
+        """Seconds between pings as the client is told."""
+        return float(sum(self.ping_interval) if isinstance(self.ping_interval, tuple) else self.ping_interval)
+
+    @property
+    def prefix(self) -> str:
+        """The URL path with both slashes."""
+        return f"/{self.path.strip('/')}/"
+
+
+OPTION_NAMES = frozenset(item.name for item in fields(Options) if not item.name.startswith("_"))
+_TOLERATED = frozenset(("monitor_clients", "debug", "threaded"))
+
+
+def build(values: Mapping[str, Any]) -> Options:
+    """Options from keyword arguments; unknown names warn with the nearest known one.
+
+    Raises:
+        TypeError, ValueError: for a value that can't be meant.
+    """
+    known = {name: value for name, value in values.items() if name in OPTION_NAMES}
+    for name in values:
+        if name not in known and name not in _TOLERATED:
+            near = difflib.get_close_matches(name, OPTION_NAMES, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            warnings.warn(f"SocketIO has no option {name!r}: it is ignored.{hint}", UserWarning, stacklevel=4)
+    return Options(**known)
+
+
+def _positive(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")

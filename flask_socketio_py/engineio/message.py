@@ -1,0 +1,48 @@
+"""PreparedMessage: what is sent, encoded at most once per wire form, whoever receives it. Pure.
+
+A text packet and the binary packets that belong to it (a Socket.IO packet and its attachments) are one message, so that
+nothing can come between them on any transport.
+"""
+
+from __future__ import annotations
+
+from ..websocket.frames import BINARY, encode_frame
+from . import packet, payload
+
+
+class PreparedMessage:
+    """An Engine.IO text packet (with its type digit, UTF-8) and the binary messages that must follow it directly."""
+
+    __slots__ = ("_frames", "_packets", "attachments", "size", "text")
+
+    def __init__(self, text: bytes, attachments: tuple[bytes, ...] = ()) -> None:
+        self.text = text
+        self.attachments = attachments
+        #: Bytes that count against an outbox.
+        self.size = len(text) + (sum(map(len, attachments)) if attachments else 0)
+        self._frames: bytes | None = None
+        self._packets: bytes | None = None
+
+    def frames(self) -> bytes:
+        """The WebSocket frames, all in one piece of bytes."""
+        frames = self._frames
+        if frames is None:
+            frames = encode_frame(self.text)
+            if self.attachments:
+                frames += b"".join([encode_frame(attachment, BINARY) for attachment in self.attachments])
+            self._frames = frames
+        return frames
+
+    def packets(self) -> bytes:
+        """The packets of a polling body, joined."""
+        if not self.attachments:
+            return self.text
+        packets = self._packets
+        if packets is None:
+            packets = payload.join([self.text, *map(payload.encode_binary, self.attachments)])
+            self._packets = packets
+        return packets
+
+
+PING = PreparedMessage(packet.PING_PACKET)
+PROBE_PONG = PreparedMessage(packet.PROBE_PONG_PACKET)

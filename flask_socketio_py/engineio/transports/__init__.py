@@ -1,0 +1,1 @@
+"""The two transports of Engine.IO that WSGI can carry."""

@@ -1,0 +1,171 @@
+"""The long-polling transport: a GET waits for what the outbox holds, a POST brings packets. Engine.IO protocol 4, "HTTP long-polling".
+
+A waiting GET is the one place where a request's greenlet waits for a session. It watches its socket too: WSGI doesn't say
+that a client has gone.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from gevent import Timeout, get_hub
+from gevent.event import Event as Signal
+from gevent.hub import Waiter
+
+from .. import packet, payload
+from ..message import PreparedMessage
+from ..reasons import Reason
+from ..session import Event, Session, State
+
+READ = 1
+#: Seconds a GET is held back while a WebSocket probes, before a noop ends it.
+NOOP_INTERVAL = 0.1
+
+
+class OverlapError(Exception):
+    """A second GET (or POST) while the first is still open."""
+
+
+class PollingTransport:
+    """Implements ``Transport``; the server calls :meth:`poll` and :meth:`push` for each request."""
+
+    __slots__ = ("_final", "_pushing", "_resumed", "_session", "_waiter", "_woken")
+    name = "polling"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._waiter: Any = None
+        self._woken = False
+        self._final: bytes | None = None
+        self._pushing = False
+        self._resumed: Signal | None = None
+
+    # -- Transport -------------------------------------------------------------------------------------------------------
+
+    def write(self, message: PreparedMessage) -> bool:
+        return False
+
+    @property
+    def writable(self) -> bool:
+        return self._waiter is not None
+
+    def wake(self) -> None:
+        if self._waiter is not None and not self._woken:
+            # In the hub's next turn, so that everything emitted in this one leaves in one payload.
+            self._woken = True
+            get_hub().loop.run_callback(self._end_wait, self._waiter)
+
+    def close(self, reason: Reason) -> bool:
+        if self._waiter is None:
+            return False
+        # Taken now: the session forgets its outbox as soon as it is told that the client will know.
+        waiting = [message.packets() for message in self._session.drain()]
+        self._final = payload.join([*waiting, packet.CLOSE_PACKET])
+        self.wake()
+        return True
+
+    def discard(self) -> None:
+        upgraded = self._session.transport is not self
+        if self._final is None:
+            self._final = packet.NOOP_PACKET if upgraded else packet.CLOSE_PACKET
+        self.wake()
+        self.resume()
+
+    def pause(self) -> None:
+        if self._resumed is None:
+            self._resumed = Signal()
+
+    def resume(self) -> None:
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None:
+            resumed.set()
+
+    # -- requests --------------------------------------------------------------------------------------------------------
+
+    def poll(self, sock: Any) -> bytes:
+        """The body of a GET: waits until there is something to send.
+
+        Raises:
+            OverlapError: another GET is waiting.
+        """
+        if self._waiter is not None:
+            raise OverlapError
+        session = self._session
+        if session.state is State.CLOSING and not session.outbox:
+            session.apply(Event.FLUSHED)
+            return payload.join([packet.NOOP_PACKET, packet.CLOSE_PACKET])
+        if not session.outbox:
+            self._wait(sock, NOOP_INTERVAL if session.state is State.UPGRADING else None)
+        packets = [message.packets() for message in session.drain()] if session.transport is self else []
+        if self._final is not None:
+            packets.append(self._final)
+        return payload.join(packets or [packet.NOOP_PACKET])
+
+    def push(self, body: bytes) -> None:
+        """The packets of a POST, handed to the session in order; waits while the session is paused.
+
+        Raises:
+            PacketError: for a body that is no payload.
+        """
+        session = self._session
+        for data in payload.decode(body):
+            if self._resumed is not None:
+                self._resumed.wait()
+            if data == packet.CLOSE:
+                self._final = (
+                    packet.NOOP_PACKET
+                )  # the reference ends the pending GET of a client that leaves with a noop
+            session.receive(data)
+
+    def begin_push(self) -> None:
+        """A POST begins to be read.
+
+        Raises:
+            OverlapError: another POST is being read.
+        """
+        if self._pushing:
+            raise OverlapError
+        self._pushing = True
+
+    def end_push(self) -> None:
+        """The POST has been read."""
+        self._pushing = False
+
+    def _wait(self, sock: Any, seconds: float | None) -> None:
+        waiter = self._waiter = Waiter()
+        watcher = self._watch(sock)
+        try:
+            with Timeout(seconds, False):
+                waiter.get()
+        finally:
+            self._waiter = None
+            self._woken = False
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+
+    def _end_wait(self, waiter: Any) -> None:
+        if self._waiter is waiter:
+            waiter.switch(None)
+
+    def _watch(self, sock: Any) -> Any:
+        native = getattr(sock, "_sock", None)
+        if native is None or hasattr(sock, "pending"):  # no socket known, or TLS, where a peek says nothing
+            return None
+        watcher = get_hub().loop.io(native.fileno(), READ)
+        watcher.start(self._on_client_readable, native, watcher)
+        return watcher
+
+    def _on_client_readable(self, native: Any, watcher: Any) -> None:
+        try:
+            gone = not native.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        watcher.stop()  # else a pipelined request, which waits its turn
+        if gone:
+            waiter = self._waiter
+            self._session.apply(Event.TRANSPORT_FAILED)
+            self._end_wait(waiter)

@@ -1,0 +1,90 @@
+"""The exception tree, ordered by whose fault it is. Knows nothing of the rest of the package.
+
+::
+
+    Exception
+    ├── SocketIOError                   base of everything this package raises on its own account
+    │   ├── ConnectionRefusedError      raised BY a connect handler to refuse the client
+    │   ├── TimeoutError                an acknowledgement did not arrive in time (also a builtin TimeoutError)
+    │   │   └── DisconnectedError       ... and never will: the client has gone
+    │   └── PeerError                   the peer broke a protocol; ends that peer's connection, never shown as a traceback
+    │       ├── PacketError             a packet that can't be decoded
+    │       └── EngineIOError           an HTTP request the Engine.IO server refuses, with the protocol's code
+    ├── TypeError, ValueError           our user's mistake, raised at the call that made it
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+
+class SocketIOError(Exception):
+    """Base of the errors this package raises on its own account."""
+
+
+class ConnectionRefusedError(SocketIOError):
+    """Raised by a connect handler to refuse the client.
+
+    The first argument becomes the ``message`` of the CONNECT_ERROR packet, a second one its ``data`` (more than one
+    further argument become a list). Without arguments the message is ``Connection rejected by server``.
+    Socket.IO protocol 5, "Connection to a namespace".
+    """
+
+    @property
+    def error_args(self) -> dict[str, Any]:
+        """The error object the client receives."""
+        return refusal(*self.args)
+
+
+class TimeoutError(SocketIOError, builtins.TimeoutError):
+    """An acknowledgement did not arrive within the timeout."""
+
+
+class DisconnectedError(TimeoutError):
+    """The client disconnected before it acknowledged; a kind of :class:`TimeoutError`, so that one ``except`` serves."""
+
+
+class PeerError(SocketIOError):
+    """The peer broke a protocol. Ends that peer's connection; never reaches user code."""
+
+
+class PacketError(PeerError):
+    """A packet that can't be decoded."""
+
+
+#: Engine.IO's error table: code -> message (node-server: "error table").
+ENGINE_ERRORS = {
+    0: "Transport unknown",
+    1: "Session ID unknown",
+    2: "Bad handshake method",
+    3: "Bad request",
+    4: "Forbidden",
+    5: "Unsupported protocol version",
+}
+
+
+class EngineIOError(PeerError):
+    """A request the Engine.IO server refuses.
+
+    ``code`` is the protocol's number (:data:`ENGINE_ERRORS`), ``status`` the HTTP status line; ``context`` says for the
+    log what was wrong, without payloads.
+    """
+
+    def __init__(self, code: int, context: str = "", *, status: str | None = None) -> None:
+        super().__init__(ENGINE_ERRORS[code])
+        self.code = code
+        self.context = context
+        self.status = status or ("403 Forbidden" if code == 4 else "400 Bad Request")
+
+
+def refusal(*args: Any) -> dict[str, Any]:
+    """The CONNECT_ERROR object for the arguments of a refusal: message, then data."""
+    if not args:
+        return {"message": "Connection rejected by server"}
+    error: dict[str, Any] = {"message": str(args[0])}
+    if len(args) == 2:
+        error["data"] = args[1]
+    elif len(args) > 2:
+        error["data"] = list(args[1:])
+    return error

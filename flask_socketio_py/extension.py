@@ -1,0 +1,433 @@
+"""SocketIO: the Flask extension. Decorators register handlers, ``emit`` reaches clients, ``run`` serves.
+
+The endpoint is served below Flask's routing, as a wrapper of ``app.wsgi_app``; everything else is Flask's. Names, options
+and meanings are Flask-SocketIO 5's; docs/reference lists the intended differences.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import gevent
+from flask import Flask
+
+from . import config, context, handlers, testing, wsgi_server
+from .class_namespace import Namespace
+from .client_bundle import ClientBundle
+from .engineio.server import EngineServer
+from .socketio.broadcast import BroadcastOperator
+from .socketio.json_codec import Codec, JsonCodec, ModuleCodec
+from .socketio.server import Server
+from .views import ServerView
+
+log = logging.getLogger(__name__)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class DisconnectReason:
+    """The reasons a disconnect handler is told, as ``socketio.reason``."""
+
+    SERVER_DISCONNECT = "server disconnect"
+    CLIENT_DISCONNECT = "client disconnect"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    PARSE_ERROR = "parse error"
+    FORCED_CLOSE = "forced close"
+    SERVER_SHUTTING_DOWN = "server shutting down"
+    OUTBOX_FULL = "outbox full"
+
+
+class SocketIO:
+    """Socket.IO for a Flask application.
+
+    Args:
+        app: the application; without it call :meth:`init_app` later.
+        options: see :class:`~flask_socketio_py.config.Options`; unknown names warn.
+
+    Raises:
+        TypeError, ValueError: for an option that can't be meant.
+    """
+
+    reason = DisconnectReason
+
+    def __init__(self, app: Flask | None = None, **options: Any) -> None:
+        self.server_options: dict[str, Any] = {}
+        self.sockio_mw: SocketIOMiddleware | None = None
+        self.wsgi_server: Any = None
+        self.async_mode = "gevent"
+        self._handlers = handlers.Handlers()
+        self._server: Server | None = None
+        self._view: ServerView | None = None
+        if app is not None:
+            self.init_app(app, **options)
+        else:
+            self.server_options.update(options)
+            _refuse_queue(options)
+
+    def init_app(self, app: Flask | None, **options: Any) -> None:
+        """Attach to an application; options add to those of the constructor, and ``SOCKETIO_<NAME>`` in ``app.config`` to both.
+
+        Raises:
+            TypeError, ValueError: for an option that can't be meant.
+        """
+        self.server_options.update(options)
+        _refuse_queue(self.server_options)
+        if app is None:
+            raise ValueError(
+                "init_app(None) needs a message queue, which this version does not have: pass the application"
+            )
+        values = {
+            name: app.config[f"SOCKETIO_{name.upper()}"]
+            for name in config.OPTION_NAMES
+            if f"SOCKETIO_{name.upper()}" in app.config
+        }
+        values.update(self.server_options)
+        if "resource" in values:
+            resource = values.pop("resource")
+            values.setdefault("path", resource)
+        settings = config.build(values)
+        if settings.async_mode == "threading":
+            log.info("async_mode='threading' was asked for: gevent serves anyway")
+        _set_level("flask_socketio_py", settings.logger)
+        _set_level("flask_socketio_py.engineio", settings.engineio_logger)
+        names = settings.namespaces
+        self._handlers.app = app
+        self._handlers.manage_session = settings.manage_session
+        self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
+        self._server = Server(settings, self._handlers, _codec(app, settings))
+        self._view = ServerView(self, self._server)
+        self.sockio_mw = SocketIOMiddleware(self._server, app.wsgi_app, settings)
+        app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
+        app.extensions["socketio"] = self
+        wsgi_server.register(self, settings.prefix)
+        wsgi_server.adopt_gevent_websocket()
+
+    # -- attributes ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def server(self) -> ServerView:
+        """The server under python-socketio's names (:class:`~flask_socketio_py.views.ServerView`)."""
+        if self._view is None:
+            raise RuntimeError("SocketIO is not attached to an application yet: call init_app(app) first")
+        return self._view
+
+    @property
+    def engine(self) -> EngineServer:
+        """The Engine.IO server: its sessions, options and limits."""
+        return self._serving().engine
+
+    @property
+    def codec(self) -> Codec:
+        """What encodes and decodes the data of packets."""
+        return self._serving().codec
+
+    @property
+    def manage_session(self) -> bool:
+        """Whether each client has a fork of the Flask session of its own; may be changed at any time."""
+        return self._handlers.manage_session
+
+    @manage_session.setter
+    def manage_session(self, value: bool) -> None:
+        self._handlers.manage_session = value
+
+    @property
+    def handlers(self) -> list[tuple[str, Callable[..., Any], str]]:
+        """(event, handler, namespace) of every registered function."""
+        return self._handlers.registered
+
+    @property
+    def namespace_handlers(self) -> list[Namespace]:
+        """The class-based namespaces."""
+        return list(self._handlers.class_namespaces.values())
+
+    @property
+    def exception_handlers(self) -> dict[str, Callable[..., Any]]:
+        """The error handlers by namespace."""
+        return self._handlers.exception_handlers
+
+    @property
+    def default_exception_handler(self) -> Callable[..., Any] | None:
+        """The error handler of namespaces without one of their own."""
+        return self._handlers.default_exception_handler
+
+    # -- registration --------------------------------------------------------------------------------------------------------
+
+    def on(self, message: str, namespace: str | None = None) -> Callable[[Function], Function]:
+        """Decorator: handle an event. ``"*"`` as event or namespace catches what nothing else handles."""
+
+        def decorator(handler: Function) -> Function:
+            self._handlers.add(message, handler, namespace)
+            return handler
+
+        return decorator
+
+    def event(self, *args: Any, **kwargs: Any) -> Any:
+        """Decorator: handle the event that has the function's name. ``@socketio.event`` or ``@socketio.event(namespace=...)``."""
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            return self.on(args[0].__name__)(args[0])
+
+        def decorator(handler: Function) -> Function:
+            return self.on(handler.__name__, *args, **kwargs)(handler)
+
+        return decorator
+
+    def on_event(self, message: str, handler: Callable[..., Any], namespace: str | None = None) -> None:
+        """Register a handler without a decorator."""
+        self._handlers.add(message, handler, namespace)
+
+    def on_namespace(self, namespace_handler: Namespace) -> None:
+        """Register a class-based namespace.
+
+        Raises:
+            ValueError: for anything but an instance of :class:`Namespace`.
+        """
+        if not isinstance(namespace_handler, Namespace):
+            raise ValueError("Not a namespace instance.")
+        namespace_handler.socketio = self
+        self._handlers.add_namespace(namespace_handler)
+
+    def on_error(self, namespace: str | None = None) -> Callable[[Function], Function]:
+        """Decorator: handle the exceptions of a namespace's handlers; what it returns is the acknowledgement."""
+
+        def decorator(exception_handler: Function) -> Function:
+            _check_callable(exception_handler)
+            self._handlers.exception_handlers[namespace or "/"] = exception_handler
+            return exception_handler
+
+        return decorator
+
+    def on_error_default(self, exception_handler: Function) -> Function:
+        """Decorator: handle the exceptions of namespaces without an error handler of their own."""
+        _check_callable(exception_handler)
+        self._handlers.default_exception_handler = exception_handler
+        return exception_handler
+
+    # -- emitting ------------------------------------------------------------------------------------------------------------
+
+    def to(self, *rooms: Any, namespace: str = "/") -> BroadcastOperator:
+        """An immutable description of receivers: ``socketio.to("a").except_("b").emit("news", 1)``."""
+        return self._serving().to(namespace, *rooms)
+
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        namespace: str | None = "/",
+        to: Any = None,
+        room: Any = None,
+        include_self: bool = True,
+        skip_sid: Any = None,
+        callback: Callable[..., Any] | None = None,
+        broadcast: bool = True,
+        ignore_queue: bool = False,
+        volatile: bool = False,
+    ) -> None:
+        """Emit an event to everybody in a namespace, or to ``to``: a room, a client's sid, or a list of them.
+
+        Works in handlers, requests, background tasks and other threads. Several arguments, or a tuple, arrive as several
+        arguments. ``skip_sid`` leaves clients out, ``callback`` is called with a client's acknowledgement.
+
+        Raises:
+            TypeError, ValueError: for data that can't be sent.
+        """
+        here = context.current()
+        if not include_self and skip_sid is None and here is not None:
+            skip_sid = here.socket.id
+        target = to if to is not None else room
+        operator = self._serving().to(namespace or "/", *_several(target))
+        if skip_sid is not None:
+            operator = operator.except_(*_several(skip_sid))
+        if volatile:
+            operator = operator.volatile
+        if callback is not None and here is not None:
+            callback = self._in_context_of(here, callback)
+        operator.emit(event, *_arguments(args), callback=callback)
+
+    def send(
+        self,
+        data: Any,
+        json: bool = False,
+        namespace: str | None = None,
+        to: Any = None,
+        callback: Callable[..., Any] | None = None,
+        include_self: bool = True,
+        skip_sid: Any = None,
+        **options: Any,
+    ) -> None:
+        """Emit a ``message`` event (``json``: a ``json`` event); see :meth:`emit`."""
+        options.update(namespace=namespace, callback=callback, include_self=include_self, skip_sid=skip_sid)
+        self.emit("json" if json else "message", data, to=to, **options)
+
+    def call(
+        self,
+        event: str,
+        *args: Any,
+        namespace: str | None = "/",
+        to: Any = None,
+        room: Any = None,
+        timeout: float | None = 60,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """Emit an event to one client (``to``: its sid) and wait for its acknowledgement.
+
+        Returns ``None``, the value, or a tuple of several.
+
+        Raises:
+            TimeoutError: none came within ``timeout`` seconds, or (``DisconnectedError``) the client has gone.
+            ValueError: no client is named.
+        """
+        sid = to if to is not None else room
+        if sid is None:
+            raise ValueError("call() needs to=<sid>: it asks exactly one client")
+        socket = self.server.socket(sid, namespace)
+        if socket is None:
+            raise handlers.unknown_client(sid)
+        answer = socket.call(event, *_arguments(args), timeout=timeout)
+        return None if not answer else answer[0] if len(answer) == 1 else tuple(answer)
+
+    def close_room(self, room: Any, namespace: str | None = None) -> None:
+        """Make everybody leave a room."""
+        self.server.close_room(room, namespace)
+
+    def _in_context_of(self, here: context.HandlerContext, callback: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            again = context.HandlerContext(here.app, here.socket, here.event, here.managed)
+            return again.run(callback, args)
+
+        return run
+
+    def _serving(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("SocketIO is not attached to an application yet: call init_app(app) first")
+        return self._server
+
+    # -- serving -------------------------------------------------------------------------------------------------------------
+
+    def run(self, app: Flask, host: str | None = None, port: int | None = None, **options: Any) -> None:
+        """Serve the application with gevent until :meth:`stop`, SIGINT or SIGTERM.
+
+        Args:
+            host: address to listen on, by default ``127.0.0.1``.
+            port: by default that of ``SERVER_NAME``, or 5000.
+            options: ``debug``, ``use_reloader``, ``reloader_options``, ``log_output``, ``certfile``, ``keyfile``,
+                ``ssl_context``, ``header_timeout`` (seconds), and what gevent's ``WSGIServer`` takes.
+
+        Raises:
+            TypeError: for an option nobody knows.
+        """
+        wsgi_server.run(self, app, host, port, options)
+
+    def stop(self) -> None:
+        """Stop the server started by :meth:`run`, closing every session."""
+        if self.wsgi_server is None:
+            raise RuntimeError("stop() ends a server started by run(), and none runs")
+        wsgi_server.stop(self)
+
+    def shutdown(self) -> None:
+        """Close every session with the reason ``server shutting down`` and accept no more."""
+        self._serving().close()
+
+    def busy(self) -> bool:
+        """Whether sessions are open or handlers run."""
+        return bool(self._serving().engine.sessions or self._serving().dispatcher.running)
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> gevent.Greenlet[..., Any]:
+        """Run a function in a greenlet; the result has ``join()``."""
+        return gevent.spawn(target, *args, **kwargs)
+
+    def sleep(self, seconds: float = 0) -> None:
+        """Let others run for this many seconds."""
+        gevent.sleep(seconds)
+
+    def test_client(
+        self,
+        app: Flask,
+        namespace: str | None = None,
+        query_string: str | None = None,
+        headers: Any = None,
+        auth: Any = None,
+        flask_test_client: Any = None,
+    ) -> testing.SocketIOTestClient:
+        """A client inside the process for tests; see :class:`~flask_socketio_py.testing.SocketIOTestClient`."""
+        return testing.SocketIOTestClient(
+            app,
+            self,
+            namespace=namespace,
+            query_string=query_string,
+            headers=headers,
+            auth=auth,
+            flask_test_client=flask_test_client,
+        )
+
+
+class SocketIOMiddleware:
+    """Leads requests to the endpoint (and for the client's bundle) past Flask."""
+
+    def __init__(self, server: Server, wsgi_app: Callable[..., Iterable[bytes]], options: config.Options) -> None:
+        self.wsgi_app = wsgi_app
+        self._engine = server.engine
+        self._prefix = options.prefix
+        self._bundle = ClientBundle(options.client_dir) if options.serve_client else None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith(self._prefix):
+            return self.wsgi_app(environ, start_response)
+        if (
+            self._bundle is not None
+            and "." in path[len(self._prefix) :]
+            and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        ):
+            found = self._bundle.respond(path[len(self._prefix) :], environ)
+            if found is not None:
+                status, headers, body = found
+                start_response(status, [*headers, *self._engine.cors.headers(environ)])
+                return [body]
+        return self._engine(environ, start_response)
+
+
+def _several(target: Any) -> tuple[Any, ...]:
+    if target is None:
+        return ()
+    return tuple(target) if isinstance(target, list | tuple | set | frozenset) else (target,)
+
+
+def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One tuple expands, one ``None`` is no argument: python-socketio's convention."""
+    if len(args) == 1:
+        if type(args[0]) is tuple:
+            return args[0]
+        if args[0] is None:
+            return ()
+    return args
+
+
+def _codec(app: Flask, settings: config.Options) -> Codec:
+    if settings.json is not None:
+        return ModuleCodec(settings.json)
+    return JsonCodec(getattr(app.json, "default", None))
+
+
+def _check_callable(function: Any) -> None:
+    if not callable(function):
+        raise ValueError("exception_handler must be callable")
+
+
+def _refuse_queue(options: dict[str, Any]) -> None:
+    for name in ("message_queue", "client_manager"):
+        if options.get(name):
+            raise ValueError(f"{name}: this version serves one process; clusters come with a later one")
+
+
+def _set_level(name: str, wanted: Any) -> None:
+    """``logger=True`` asks for the log; without it logging is the application's affair alone."""
+    logger = logging.getLogger(name)
+    if isinstance(wanted, logging.Logger):
+        logger.parent = wanted
+    elif wanted:
+        logger.setLevel(logging.INFO)
+        if not logger.hasHandlers():
+            logging.basicConfig()

@@ -1,0 +1,1 @@
+"""Socket.IO 5: sockets in namespaces, rooms, acknowledgements. Knows nothing of Flask."""

@@ -1,0 +1,161 @@
+"""LocalAdapter: rooms <-> socket ids of one namespace in this process, and the fan-out to them. The only truth about rooms.
+
+Every socket is in a room of its own id; that room is implied, not stored. Knows nothing of packets or transports.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Hashable, Iterable
+from typing import Any, Protocol
+
+from gevent import get_hub, sleep
+from gevent.event import Event
+from greenlet import getcurrent
+
+from ...engineio.message import PreparedMessage
+
+Room = Hashable
+#: Deliveries between two turns of the hub during one fan-out.
+BATCH = 1000
+
+
+class Recipient(Protocol):
+    """What the adapter needs of a socket."""
+
+    id: str
+
+    def send(self, message: PreparedMessage, volatile: bool = False) -> None:
+        """Send an encoded message."""
+
+
+class LocalAdapter:
+    """Two mirrored maps: room -> members, and socket id -> rooms."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, Any] = {}
+        self.rooms: dict[Room, dict[str, Any]] = {}
+        self._memberships: dict[str, set[Room]] = {}
+        self._fan_outs: deque[tuple[PreparedMessage, list[Any], bool, Event]] = deque()
+        self._fanning_out = False
+
+    # -- membership --------------------------------------------------------------------------------------------------------
+
+    def add(self, socket: Recipient) -> None:
+        """A socket joined the namespace."""
+        self.sockets[socket.id] = socket
+
+    def remove(self, socket: Recipient) -> None:
+        """A socket left the namespace, and with it all rooms."""
+        if self.sockets.pop(socket.id, None) is None:
+            return
+        for room in self._memberships.pop(socket.id, ()):
+            self._drop(room, socket.id)
+
+    def join(self, sid: str, room: Room) -> None:
+        """A socket joins a room; a second time changes nothing.
+
+        Raises:
+            ValueError: for the room of another socket.
+            TypeError: for a room name that can't be a key.
+        """
+        socket = self.sockets.get(sid)
+        if socket is None or room == sid:
+            return
+        if room in self.sockets:
+            raise ValueError("cannot enter a sid room: a socket's own room is for that socket alone")
+        self.rooms.setdefault(room, {})[sid] = socket
+        self._memberships.setdefault(sid, set()).add(room)
+
+    def leave(self, sid: str, room: Room) -> None:
+        """A socket leaves a room."""
+        rooms = self._memberships.get(sid)
+        if rooms is None or room not in rooms:
+            return
+        rooms.discard(room)
+        if not rooms:
+            del self._memberships[sid]
+        self._drop(room, sid)
+
+    def close_room(self, room: Room) -> None:
+        """Everybody leaves a room.
+
+        Raises:
+            ValueError: for a socket's own room.
+        """
+        if room in self.sockets:
+            raise ValueError("cannot close a sid room")
+        for sid in list(self.rooms.get(room, ())):
+            self.leave(sid, room)
+
+    def rooms_of(self, sid: str) -> list[Room]:
+        """The rooms of a socket, its own first."""
+        if sid not in self.sockets:
+            return []
+        return [sid, *self._memberships.get(sid, ())]
+
+    def members(self, room: Room) -> list[str]:
+        """The ids of the sockets in a room, which may be a socket's own."""
+        if room in self.sockets:
+            return [str(room)]
+        return list(self.rooms.get(room, ()))
+
+    def _drop(self, room: Room, sid: str) -> None:
+        members = self.rooms[room]
+        del members[sid]
+        if not members:
+            del self.rooms[room]
+
+    # -- fan-out -----------------------------------------------------------------------------------------------------------
+
+    def targets(self, rooms: Collection[Room], except_: Iterable[Room] = ()) -> list[Any]:
+        """The sockets in any of the rooms (none given: all), each once, without those in the excepted rooms."""
+        if not rooms:
+            chosen = self.sockets
+        elif len(rooms) == 1:
+            chosen = self._room(next(iter(rooms)))
+        else:
+            chosen = {}
+            for room in rooms:
+                chosen.update(self._room(room))
+        excepted = {sid for room in except_ for sid in self.members(room)}
+        if not excepted:
+            return list(chosen.values())
+        return [socket for sid, socket in chosen.items() if sid not in excepted]
+
+    def _room(self, room: Room) -> dict[str, Any]:
+        socket = self.sockets.get(room)  # type: ignore[call-overload]
+        if socket is not None:
+            return {socket.id: socket}
+        return self.rooms.get(room, {})
+
+    def broadcast(self, message: PreparedMessage, targets: list[Any], volatile: bool = False) -> None:
+        """Send one message to many. Large fan-outs let the hub have a turn now and then; all recipients see one order."""
+        if len(targets) <= BATCH and not self._fanning_out:
+            for socket in targets:
+                socket.send(message, volatile)
+            return
+        done = Event()
+        self._fan_outs.append((message, targets, volatile, done))
+        if self._fanning_out:
+            if getcurrent() is not get_hub():
+                done.wait()
+            return
+        self._fanning_out = True
+        try:
+            while self._fan_outs:
+                self._fan_out(*self._fan_outs.popleft())
+        finally:
+            self._fanning_out = False
+
+    @staticmethod
+    def _fan_out(message: PreparedMessage, targets: list[Any], volatile: bool, done: Event) -> None:
+        in_hub = getcurrent() is get_hub()
+        try:
+            for start in range(0, len(targets), BATCH):
+                if start and not in_hub:
+                    sleep(0)
+                for socket in targets[start : start + BATCH]:
+                    socket.send(message, volatile)
+        finally:
+            done.set()

@@ -1,0 +1,291 @@
+"""Client: one Engine.IO session; gathers attachments, leads packets to their sockets, starts handlers under limits.
+
+Everything here is called by the session, in the reader: it must not block. Socket.IO protocol 5; what a peer does wrong
+ends its connection as the reference server ends it (node-server 1.5, "protocol violations").
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..engineio.reasons import Reason
+from ..engineio.session import Session
+from ..errors import ConnectionRefusedError, PacketError, refusal
+from . import packet
+from .packet import Packet
+from .socket import Socket
+
+if TYPE_CHECKING:
+    from .server import Server
+
+log = logging.getLogger(__name__)
+Job = tuple[Callable[..., None], tuple[Any, ...]]
+
+
+class Client:
+    """The sockets of one session. Implements ``engineio.session.Handler`` for it."""
+
+    __slots__ = ("_attachments", "_calls", "_gathering", "_jobs", "_left", "in_flight", "server", "session", "sockets")
+
+    def __init__(self, server: Server, session: Session) -> None:
+        self.server = server
+        self.session = session
+        #: namespace -> socket; from the first CONNECT on, so that a second one finds the place taken.
+        self.sockets: dict[str, Socket] = {}
+        #: Handlers running, or waiting for their turn.
+        self.in_flight = 0
+        self._left: set[str] | None = None
+        self._gathering: Packet | None = None
+        self._attachments: list[bytes] | None = None
+        self._jobs: deque[Job] | None = None
+        self._calls = 0
+
+    # -- Handler -----------------------------------------------------------------------------------------------------------
+
+    def on_open(self, session: Session) -> None:
+        """Nothing to do: the server opened the session and made this client."""
+
+    def on_message(self, session: Session, data: str | bytes) -> None:
+        try:
+            if type(data) is not str:
+                self._gather(data)  # type: ignore[arg-type]
+                return
+            if self._gathering is not None:
+                raise PacketError("text where an attachment was expected")
+            received = packet.decode(data, self.server.codec.decode)
+            if received.attachments:
+                if not self.sockets:
+                    raise PacketError("a binary packet before CONNECT")
+                self._gathering, self._attachments = received, []
+            else:
+                self._receive(received)
+        except PacketError as error:
+            log.info("closed a client that broke the protocol: %s", error)
+            session.close(Reason.FORCED_CLOSE)
+
+    def on_close(self, session: Session, reason: Reason) -> None:
+        self._gathering = self._attachments = None
+        self.server.forget(self)
+        for socket in list(self.sockets.values()):
+            self._end(socket, reason)
+
+    def _gather(self, data: bytes) -> None:
+        received, attachments = self._gathering, self._attachments
+        if received is None or attachments is None:
+            raise PacketError("binary data that no packet announced")
+        attachments.append(data)
+        if len(attachments) == received.attachments:
+            self._gathering = self._attachments = None
+            self._receive(received._replace(data=packet.fill_placeholders(received.data, attachments)))
+
+    def _receive(self, received: Packet) -> None:
+        kind, namespace, ack_id, data, _ = received
+        if kind == packet.CONNECT:
+            self._connect(namespace, data)
+            return
+        socket = self.sockets.get(namespace)
+        if socket is None or not socket.connected:
+            if socket is None and self._left is not None and namespace in self._left:
+                return  # sent before the client learned that the server disconnected it
+            raise PacketError("a packet for a namespace that was not joined")
+        if kind == packet.EVENT or kind == packet.BINARY_EVENT:
+            self._event(socket, ack_id, data)
+        elif kind == packet.ACK or kind == packet.BINARY_ACK:
+            socket.settle(ack_id or 0, data)
+        elif kind == packet.DISCONNECT:
+            self.leave(socket, Reason.CLIENT_NAMESPACE_DISCONNECT, tell=False)
+        else:
+            raise PacketError("a CONNECT_ERROR from a client")
+
+    # -- connect -----------------------------------------------------------------------------------------------------------
+
+    def _connect(self, name: str, auth: Any) -> None:
+        server = self.server
+        if name in self.sockets:
+            raise PacketError("a second CONNECT to a namespace")
+        if not server.listener.accepts(name):
+            self._refuse(name, {"message": "Invalid namespace"})
+            return
+        if len(self.sockets) >= server.options.max_namespaces_per_client:
+            self._refuse(name, {"message": "Too many namespaces"})
+            return
+        namespace = server.of(name)
+        socket = self.sockets[name] = Socket(self, namespace)
+        namespace.adapter.add(socket)
+        handler = server.listener.connect_handler(name)
+        if handler is None:
+            self._accept(socket)
+        else:
+            if server.options.always_connect:
+                self._accept(socket)
+            self._start(self._run_connect, socket, handler, auth)
+
+    def _run_connect(self, socket: Socket, handler: Callable[[Socket, Any], None], auth: Any) -> None:
+        try:
+            handler(socket, auth)
+        except ConnectionRefusedError as error:
+            self._drop(socket, error.error_args)
+        except Exception:
+            log.exception("a connect handler failed")
+            self._drop(socket, refusal("Internal server error"))
+        else:
+            if not socket.connected and socket.disconnect_reason is None:
+                self._accept(socket)
+            elif not socket.connected and self.sockets.get(socket.namespace.name) is socket:
+                # The client left while the handler ran: who saw a connect shall see the disconnect.
+                self._finish(socket)
+
+    def _accept(self, socket: Socket) -> None:
+        namespace, held = socket.namespace, socket.held
+        socket.connected = True
+        socket.held = None
+        self.server.joined(self)
+        self.session.send(packet.encode_connect(namespace.prefix, {"sid": socket.id}, self.server.codec))
+        for message in held or ():
+            self.session.send(message)
+
+    def _refuse(self, name: str, error: dict[str, Any]) -> None:
+        codec = self.server.codec
+        try:
+            message = packet.encode_connect_error(packet.namespace_prefix(name), error, codec)
+        except (TypeError, ValueError):
+            log.exception("the data of a refusal can't be sent")
+            message = packet.encode_connect_error(packet.namespace_prefix(name), {"message": error["message"]}, codec)
+        self.session.send(message)
+
+    def _drop(self, socket: Socket, error: dict[str, Any]) -> None:
+        """The connect handler refused this socket."""
+        if socket.connected:  # always_connect
+            self.session.send(packet.encode_disconnect(socket.namespace.prefix, self.server.codec, error))
+        elif socket.disconnect_reason is None:
+            self._refuse(socket.namespace.name, error)
+        socket.connected = False
+        socket.disconnect_reason = socket.disconnect_reason or Reason.SERVER_NAMESPACE_DISCONNECT
+        self._remove(socket)
+
+    # -- events ------------------------------------------------------------------------------------------------------------
+
+    def _event(self, socket: Socket, ack_id: int | None, args: list[Any]) -> None:
+        handler = self.server.listener.event_handler(socket.namespace.name, args[0])
+        if handler is not None:
+            self._start(self._run_event, socket, handler, ack_id, args)
+
+    def _run_event(self, socket: Socket, handler: Callable[..., Any], ack_id: int | None, args: list[Any]) -> None:
+        try:
+            result = handler(socket, args)
+            if ack_id is not None:
+                if result is None:
+                    result = ()
+                elif type(result) is not tuple:
+                    result = (result,)
+                socket.acknowledge(ack_id, result)
+        except Exception:
+            log.exception("a handler of the event %.100r failed", args[0])
+
+    # -- handlers under limits -----------------------------------------------------------------------------------------------
+
+    def _start(self, function: Callable[..., None], *args: Any) -> None:
+        options = self.server.options
+        self.in_flight += 1
+        if self.in_flight >= options.max_handlers_per_client:
+            self._apply_pressure()
+        if options.async_handlers:
+            self.server.dispatcher.start(self._run, function, args)
+        elif self._jobs is None:
+            self._jobs = deque()
+            self.server.dispatcher.start(self._run_serially, function, args)
+        else:
+            self._jobs.append((function, args))
+
+    def _run(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        try:
+            function(*args)
+        finally:
+            self.in_flight -= 1
+            if self.session.paused:
+                self._apply_pressure()
+
+    def _run_serially(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        while True:
+            self._run(function, args)
+            if not self._jobs:
+                self._jobs = None
+                return
+            function, args = self._jobs.popleft()
+
+    def _apply_pressure(self) -> None:
+        """Stop reading a client with too many handlers; but while one of them waits for its acknowledgement, read on a while."""
+        limit = self.server.options.max_handlers_per_client
+        if self._calls:
+            limit *= 10
+        if self.in_flight >= limit:
+            self.session.pause()
+        else:
+            self.session.resume()
+
+    def begin_call(self) -> None:
+        """A handler waits for an acknowledgement, which only arrives if the client is read."""
+        self._calls += 1
+        if self.session.paused:
+            self._apply_pressure()
+
+    def end_call(self) -> None:
+        """It waits no more."""
+        self._calls -= 1
+
+    # -- the end -----------------------------------------------------------------------------------------------------------
+
+    def disconnect(self) -> None:
+        """Disconnect every namespace, then close the session."""
+        for socket in list(self.sockets.values()):
+            self.leave(socket, Reason.SERVER_NAMESPACE_DISCONNECT, tell=True)
+        self.session.close(Reason.FORCED_SERVER_CLOSE)
+
+    def leave(self, socket: Socket, reason: Reason, *, tell: bool) -> None:
+        """A socket leaves its namespace; the session goes on. ``tell`` sends the DISCONNECT."""
+        if socket.disconnect_reason is not None:
+            return
+        if tell:
+            if not socket.connected:
+                self._accept(socket)  # disconnected by its own connect handler: the client learns of both
+            self.session.send(packet.encode_disconnect(socket.namespace.prefix, self.server.codec))
+            if self._left is None:
+                self._left = set()
+            self._left.add(socket.namespace.name)
+        self._end(socket, reason)
+
+    def _end(self, socket: Socket, reason: Reason) -> None:
+        if socket.disconnect_reason is not None:
+            return
+        socket.disconnect_reason = reason
+        was_connected, socket.connected = socket.connected, False
+        socket.give_up_acks()
+        if was_connected:
+            self._finish(socket)
+        # else its connect handler still runs, and sees to it
+
+    def _finish(self, socket: Socket) -> None:
+        """Run the disconnect handler, with the rooms still there; then leave them."""
+        handler = self.server.listener.disconnect_handler(socket.namespace.name)
+        if self.sockets.get(socket.namespace.name) is socket:
+            del self.sockets[socket.namespace.name]  # the client may join again while the handler runs
+        if handler is None:
+            socket.namespace.adapter.remove(socket)
+        else:
+            self._start(self._run_disconnect, socket, handler)
+
+    def _run_disconnect(self, socket: Socket, handler: Callable[[Socket, Reason], None]) -> None:
+        try:
+            handler(socket, socket.disconnect_reason or Reason.TRANSPORT_CLOSE)
+        except Exception:
+            log.exception("a disconnect handler failed")
+        finally:
+            socket.namespace.adapter.remove(socket)
+
+    def _remove(self, socket: Socket) -> None:
+        if self.sockets.get(socket.namespace.name) is socket:
+            del self.sockets[socket.namespace.name]
+        socket.namespace.adapter.remove(socket)

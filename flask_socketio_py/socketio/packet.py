@@ -1,0 +1,161 @@
+"""One Socket.IO packet <-> text and attachments. Pure. Socket.IO protocol 5, "Packet encoding".
+
+``<type>[<attachments>-][<namespace>,][<ack id>][<JSON>]``, carried in an Engine.IO message. A decoded packet is a plain
+tuple, not an object: this is the hot path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..engineio.message import PreparedMessage
+from ..errors import PacketError
+from .json_codec import Codec
+
+CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
+#: Most attachments a packet may have: official clients refuse more.
+MAX_ATTACHMENTS = 10
+#: Names that mean something to clients and servers themselves.
+RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
+#: How deep the data of a binary packet may be nested.
+MAX_DEPTH = 200
+
+# Digits are ASCII; the namespace ends at the first comma, or with the packet. Bounded, so that int() stays cheap.
+_HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,16})", re.DOTALL)
+
+
+class Packet(NamedTuple):
+    """A decoded packet; ``attachments`` binary messages have still to come."""
+
+    type: int
+    namespace: str
+    ack_id: int | None
+    data: Any
+    attachments: int
+
+
+def decode(text: str, loads: Callable[[str], Any]) -> Packet:
+    """The packet of a text.
+
+    Raises:
+        PacketError: for anything the protocol doesn't allow.
+    """
+    if text.startswith("2["):  # an event in the main namespace, no acknowledgement wanted
+        return Packet(EVENT, "/", None, _event(loads(text[1:])), 0)
+    head = _HEAD.match(text)
+    if head is None:
+        raise PacketError("a packet of an unknown type")
+    kind = int(head[1])
+    attachments = 0
+    if kind >= BINARY_EVENT:
+        if head[2] is None:
+            raise PacketError("a binary packet without a number of attachments")
+        attachments = int(head[2])
+        if not 1 <= attachments <= MAX_ATTACHMENTS:
+            raise PacketError("an illegal number of attachments")
+    elif head[2] is not None:
+        raise PacketError("attachments of a packet that is not binary")
+    ack_id = int(head[4]) if head[4] else None
+    body = text[head.end() :]
+    data = loads(body) if body else None
+    if kind in (EVENT, BINARY_EVENT):
+        data = _event(data)
+    elif kind in (ACK, BINARY_ACK):
+        if ack_id is None or not isinstance(data, list):
+            raise PacketError("an acknowledgement without an id or a list")
+    elif kind == CONNECT:
+        if body and not isinstance(data, dict):
+            raise PacketError("a CONNECT whose data is no object")
+    elif kind == DISCONNECT:
+        if body:
+            raise PacketError("a DISCONNECT with data")
+    elif not isinstance(data, str | dict):
+        raise PacketError("a CONNECT_ERROR without an error")
+    return Packet(kind, head[3] or "/", ack_id, data, attachments)
+
+
+def _event(data: Any) -> list[Any]:
+    if not isinstance(data, list) or not data:
+        raise PacketError("an event whose data is no list")
+    name = data[0]
+    if isinstance(name, str):
+        if name in RESERVED:
+            raise PacketError("an event with a reserved name")
+    elif isinstance(name, bool) or not isinstance(name, int | float):
+        raise PacketError("an event whose name is no string")
+    return data
+
+
+def namespace_prefix(namespace: str) -> bytes:
+    """What precedes the ack id in packets of a namespace."""
+    return b"" if namespace == "/" else namespace.encode() + b","
+
+
+def encode_event(prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: Codec) -> PreparedMessage:
+    """An EVENT or BINARY_EVENT: ``args`` is the name and the arguments.
+
+    Raises:
+        TypeError, ValueError: for data that can't be sent.
+    """
+    return _encode(b"2", b"5", prefix, args, ack_id, codec)
+
+
+def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) -> PreparedMessage:
+    """An ACK or BINARY_ACK.
+
+    Raises:
+        TypeError, ValueError: for data that can't be sent.
+    """
+    return _encode(b"3", b"6", prefix, args, ack_id, codec)
+
+
+def encode_connect(prefix: bytes, data: dict[str, Any], codec: Codec) -> PreparedMessage:
+    """The CONNECT that accepts a client."""
+    return PreparedMessage(b"40" + prefix + codec.encode(data)[0])
+
+
+def encode_connect_error(prefix: bytes, error: dict[str, Any], codec: Codec) -> PreparedMessage:
+    """The CONNECT_ERROR that refuses a client."""
+    return PreparedMessage(b"44" + prefix + codec.encode(error)[0])
+
+
+def encode_disconnect(prefix: bytes, codec: Codec, data: dict[str, Any] | None = None) -> PreparedMessage:
+    """A DISCONNECT; ``data`` only where ``always_connect`` refuses late, as python-socketio has it."""
+    return PreparedMessage(b"41" + prefix + (codec.encode(data)[0] if data else b""))
+
+
+def _encode(
+    plain: bytes, binary: bytes, prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: Codec
+) -> PreparedMessage:
+    body, attachments = codec.encode(args)
+    ack = b"" if ack_id is None else b"%d" % ack_id
+    if not attachments:
+        return PreparedMessage(b"4" + plain + prefix + ack + body)
+    if len(attachments) > MAX_ATTACHMENTS:
+        raise ValueError(
+            f"{len(attachments)} pieces of binary data in one event: official clients refuse more than {MAX_ATTACHMENTS}; "
+            "join them into one, or send several events"
+        )
+    return PreparedMessage(b"4%b%d-%b%b%b" % (binary, len(attachments), prefix, ack, body), attachments)
+
+
+def fill_placeholders(data: Any, attachments: Sequence[bytes], depth: int = 0) -> Any:
+    """The data of a binary packet with its attachments in their places.
+
+    Raises:
+        PacketError: for a placeholder that names no attachment, or data nested too deeply.
+    """
+    if depth > MAX_DEPTH:
+        raise PacketError("a binary packet nested too deeply")
+    if isinstance(data, dict):
+        if data.get("_placeholder") is True:
+            number = data.get("num")
+            if type(number) is not int or not 0 <= number < len(attachments):
+                raise PacketError("a placeholder that names no attachment")
+            return attachments[number]
+        return {key: fill_placeholders(value, attachments, depth + 1) for key, value in data.items()}
+    if isinstance(data, list):
+        return [fill_placeholders(value, attachments, depth + 1) for value in data]
+    return data

@@ -1,0 +1,279 @@
+"""One WebSocket connection on the gevent hub: a read watcher, direct writes, one remainder. Owns the file descriptor.
+
+No greenlet belongs to a connection: the hub's watcher reads it and calls the receiver, which must not block and must not
+raise. Knows nothing of Engine.IO. RFC 6455 sections 5 to 7 (the decisions are in ``protocol``).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any, Protocol
+
+from gevent import get_hub
+from gevent.ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
+
+from .frames import CloseCode
+from .protocol import Protocol as WebSocketProtocol
+
+log = logging.getLogger(__name__)
+
+READ, WRITE = 1, 2
+#: Bytes taken per readable event: enough that one call usually empties the kernel's buffer.
+CHUNK = 65536
+#: Seconds the peer gets to answer our close frame before the descriptor is closed anyway.
+CLOSE_TIMEOUT = 2.0
+_LATER = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
+
+
+class Receiver(Protocol):
+    """What a connection calls, always from the hub (or from the greenlet that sends)."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """One complete text (``str``) or binary (``bytes``) message."""
+
+    def on_drain(self) -> None:
+        """What waited for the kernel has been written: more can be sent."""
+
+    def on_close(self, code: int | None, error: bool) -> None:
+        """The connection is gone. ``code`` is the peer's close code, if it sent one; ``error``: it did not end in order."""
+
+
+class Connection:
+    """Takes a connected, non-blocking socket (plain or TLS) whose 101 answer has been written.
+
+    ``max_payload`` bounds a message in bytes. ``start(leftover)`` begins to read, first what the HTTP server had already read.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_hub",
+        "_paused",
+        "_protocol",
+        "_reader",
+        "_receiver",
+        "_remainder",
+        "_sock",
+        "_timer",
+        "_tls",
+        "_writer",
+    )
+
+    def __init__(self, sock: Any, receiver: Receiver, *, max_payload: int) -> None:
+        self._hub = get_hub()
+        self._sock: Any = sock
+        self._tls = isinstance(sock, SSLSocket)
+        self._receiver = receiver
+        self._protocol = WebSocketProtocol(max_payload)
+        self._reader: Any = self._hub.loop.io(sock.fileno(), READ)
+        self._writer: Any = None
+        self._timer: Any = None
+        self._remainder: memoryview | None = None
+        self._backlog: list[str | bytes] | None = None
+        self._paused = False
+
+    def start(self, leftover: bytes = b"") -> None:
+        """Begin to read."""
+        self._reader.start(self._on_readable)
+        if leftover or self._tls:  # TLS may hold decrypted bytes that no watcher will announce
+            self._hub.loop.run_callback(self._begin, leftover)
+
+    @property
+    def writable(self) -> bool:
+        """Whether everything sent so far is with the kernel."""
+        return self._remainder is None and self._sock is not None
+
+    def send(self, frames: bytes) -> bool:
+        """Write whole frames. ``False``: an earlier write still waits, nothing was taken."""
+        if self._remainder is not None:
+            return False
+        sock = self._sock
+        if sock is None:
+            return True  # gone: whoever listens is about to be told
+        try:
+            sent = sock.send(frames)
+        except _LATER:
+            sent = 0
+        except OSError:
+            # Not from here: the caller may be in the middle of a broadcast.
+            self._hub.loop.run_callback(self._lost, None, True)
+            return True
+        if sent != len(frames):
+            self._remainder = memoryview(frames)[sent:]
+            self._watch_writes(sock)
+        return True
+
+    def pause(self) -> None:
+        """Stop reading: the peer's TCP window closes (back-pressure)."""
+        if not self._paused:
+            self._paused = True
+            if self._sock is not None:
+                self._reader.stop()
+
+    def resume(self) -> None:
+        """Read on, beginning with what had already arrived. May be called from any greenlet."""
+        if self._paused:
+            self._paused = False
+            self._hub.loop.run_callback(self._continue)
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake; the descriptor is closed when the peer answers or after two seconds."""
+        if self._sock is None or self._timer is not None:
+            return
+        if self._protocol.close_code is None:
+            frame = self._protocol.send_close(code, reason)
+            if self._remainder is None:
+                self.send(frame)
+            else:
+                self._remainder = memoryview(bytes(self._remainder) + frame)
+        self._backlog = None
+        if self._paused:
+            self._paused = False
+            self._reader.start(self._on_readable)
+        self._timer = self._hub.loop.timer(CLOSE_TIMEOUT)
+        self._timer.start(self._lost, None, False)
+
+    def abort(self) -> None:
+        """Close the descriptor at once, without a closing handshake."""
+        self._lost(None, True)
+
+    def _begin(self, leftover: bytes) -> None:
+        if leftover and self._sock is not None:
+            self._take(leftover)
+        if self._tls:
+            self._on_readable()
+
+    def _on_readable(self) -> None:
+        try:
+            sock = self._sock
+            if sock is None:
+                return
+            try:
+                data = sock.recv(CHUNK)
+            except _LATER:
+                return
+            except OSError:
+                self._lost(None, True)
+                return
+            if not data:
+                self._lost(None, False)
+                return
+            self._take(data)
+            if self._tls:
+                self._read_decrypted()
+        except Exception:
+            # A watcher callback must never raise: what fails here is our own defect, and costs this connection only.
+            log.exception("WebSocket connection failed")
+            self.close(CloseCode.INTERNAL_ERROR)
+
+    def _read_decrypted(self) -> None:
+        """TLS decrypts whole records: what is left of one makes no descriptor readable."""
+        while not self._paused and isinstance(self._sock, SSLSocket) and self._sock.pending():
+            try:
+                data = self._sock.recv(CHUNK)
+            except _LATER:
+                break
+            if not data:
+                break
+            self._take(data)
+        if self._remainder is not None:
+            self._on_writable()
+
+    def _take(self, data: bytes) -> None:
+        protocol = self._protocol
+        messages = protocol.feed(data)
+        if messages:
+            self._deliver(messages)
+        if protocol.replies:
+            replies, protocol.replies = protocol.replies, b""
+            if not self.send(replies) and self._remainder is not None:
+                self._remainder = memoryview(bytes(self._remainder) + replies)
+        if protocol.close_code is not None and self._backlog is None:
+            self._peer_closed()
+
+    def _deliver(self, messages: list[str | bytes]) -> None:
+        on_message = self._receiver.on_message
+        for index, message in enumerate(messages, 1):
+            if self._timer is not None:
+                return  # we are closing: what still arrives is not handled any more
+            on_message(message)
+            if self._paused:
+                if index < len(messages):
+                    self._backlog = messages[index:]
+                return
+
+    def _continue(self) -> None:
+        if self._sock is None or self._paused:
+            return
+        try:
+            messages, self._backlog = self._backlog, None
+            if messages:
+                self._deliver(messages)
+            if self._paused or self._sock is None:
+                return
+            if self._protocol.close_code is not None:
+                self._peer_closed()
+                return
+            self._reader.start(self._on_readable)
+            if self._tls:
+                self._on_readable()
+        except Exception:
+            log.exception("WebSocket connection failed")
+            self.close(CloseCode.INTERNAL_ERROR)
+
+    def _peer_closed(self) -> None:
+        """The peer's close frame (or its violation) has been read and answered: the server closes TCP first (RFC 6455, 7.1.1)."""
+        protocol = self._protocol
+        if self._remainder is not None and self._timer is None:
+            # Our answer still waits for the kernel: give it the time of a closing handshake.
+            self._timer = self._hub.loop.timer(CLOSE_TIMEOUT)
+            self._timer.start(self._lost, protocol.close_code, protocol.failed)
+            return
+        self._lost(protocol.close_code, protocol.failed)
+
+    def _watch_writes(self, sock: Any) -> None:
+        if self._writer is None:
+            self._writer = self._hub.loop.io(sock.fileno(), WRITE)
+        self._writer.start(self._on_writable)
+
+    def _on_writable(self) -> None:
+        sock, remainder = self._sock, self._remainder
+        if sock is None or remainder is None:
+            return
+        try:
+            sent = sock.send(remainder)
+        except _LATER:
+            return
+        except OSError:
+            self._lost(None, True)
+            return
+        if sent < len(remainder):
+            self._remainder = remainder[sent:]
+            return
+        self._remainder = None
+        self._writer.stop()
+        if self._protocol.close_code is not None:
+            self._lost(self._protocol.close_code, self._protocol.failed)
+        elif self._timer is None:
+            self._receiver.on_drain()
+
+    def _lost(self, code: int | None, error: bool) -> None:
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        for watcher in (self._reader, self._writer, self._timer):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._reader = self._writer = None
+        self._remainder = self._backlog = None
+        try:
+            # The peer sees the end even where another process holds a copy of the descriptor.
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            log.debug("the peer had already left")
+        sock.close()
+        try:
+            self._receiver.on_close(code, error)
+        except Exception:
+            log.exception("closing a WebSocket connection failed")

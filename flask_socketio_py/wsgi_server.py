@@ -1,0 +1,309 @@
+"""socketio.run(): gevent's pywsgi with a handler built on gevent-websocket's, its faults repaired. Also stop and reload.
+
+Repaired here: TCP_NODELAY, head and body in one segment, bounded heads with a deadline (slowloris), bodies nobody read,
+conflicting lengths, TLS handshakes that never come. WebSockets of other endpoints stay gevent-websocket's affair.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import ssl
+import sys
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from flask import Flask
+from gevent import Timeout, monkey, pywsgi
+from geventwebsocket.handler import WebSocketHandler
+
+from . import config
+
+if TYPE_CHECKING:
+    from .extension import SocketIO
+
+log = logging.getLogger(__name__)
+
+#: Paths our extension answers itself, WebSockets included.
+_endpoints: set[str] = set()
+#: Every SocketIO of this process, for workers that drain.
+extensions: weakref.WeakSet[SocketIO] = weakref.WeakSet()
+#: Handlers of connections on which no request is under way.
+_idle: weakref.WeakSet[Handler] = weakref.WeakSet()
+
+MAX_HEADERS = 100
+MAX_HEAD = 65536
+#: Bytes of an unread body that are skipped to keep a connection alive.
+MAX_SKIPPED = 65536
+#: Seconds a stopping server gives handlers and answers under way.
+GRACE = 0.7
+
+
+class HeadTooLargeError(ValueError):
+    """More header lines, or bytes of them, than we read."""
+
+
+class HeadTimeoutError(Timeout):
+    """The head of a request did not arrive in time."""
+
+
+class Headers:
+    """The header lines of a request, as pywsgi asks for them. ``http.client`` would cost a tenth of a millisecond."""
+
+    status = ""
+
+    def __init__(self, fp: Any, seekable: int = 0) -> None:
+        self.headers: list[str] = []
+        self._values: dict[str, str] = {}
+        size = 0
+        while True:
+            line = fp.readline(MAX_HEAD + 1)
+            size += len(line)
+            if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
+                raise HeadTooLargeError("the head of the request is too large")
+            if line in (b"\r\n", b"\n"):
+                break
+            if not line.endswith(b"\n"):
+                raise ValueError("the head of the request is not complete")
+            self._add(line.decode("latin-1"))
+        self.typeheader = self._values.get("content-type")
+        if "transfer-encoding" in self._values and "content-length" in self._values:
+            raise ValueError("Content-Length and Transfer-Encoding in one request")
+
+    def _add(self, line: str) -> None:
+        name, colon, value = line.partition(":")
+        if line[0] in " \t" or not colon or not name or name != name.strip():
+            raise ValueError("a header line that is none")
+        self.headers.append(line)
+        name, value = name.lower(), value.strip()
+        if name in ("content-length", "transfer-encoding", "host") and name in self._values:
+            raise ValueError(f"{name} twice in one request")
+        if name == "content-length" and not (value.isascii() and value.isdigit() and len(value) < 20):
+            raise ValueError("a Content-Length that is no number")
+        self._values[name] = value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The (last) value of a header."""
+        return self._values.get(name.lower(), default)
+
+    getheader = get
+
+    def items(self) -> list[tuple[str, str]]:
+        """Names and values, for access logs."""
+        return list(self._values.items())
+
+
+class Handler(WebSocketHandler):  # type: ignore[misc]
+    """One HTTP connection."""
+
+    MessageClass = Headers
+    header_timeout = 10.0
+    idle_timeout = 75.0
+
+    def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
+        super().__init__(sock, address, server, rfile)
+        self._head_timer: Timeout | None = None
+        self._served = False
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def handle_one_request(self) -> Any:
+        try:
+            if not self._wait_for_request():
+                return None
+            self._head_timer = HeadTimeoutError.start_new(self.header_timeout)
+            try:
+                result = super().handle_one_request()
+            finally:
+                self._head_timer.close()
+            self._served = True
+            return None if getattr(self.server, "draining", False) else result
+        except HeadTimeoutError:
+            return ("408", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-length: 0\r\n\r\n")
+
+    def _wait_for_request(self) -> bool:
+        if self.rfile.closed:
+            return False
+        _idle.add(self)
+        try:
+            with Timeout(self.idle_timeout if self._served else self.header_timeout):
+                return bool(self.rfile.peek(1))
+        except (Timeout, OSError, ValueError):
+            return False
+        finally:
+            _idle.discard(self)
+
+    def get_environ(self) -> dict[str, Any]:
+        if self._head_timer is not None:
+            self._head_timer.close()  # the head has been read
+        environ: dict[str, Any] = super().get_environ()
+        environ["flask_socketio_py.handler"] = self
+        return environ
+
+    def run_application(self) -> None:
+        if any(self.environ["PATH_INFO"].startswith(prefix) for prefix in _endpoints):
+            pywsgi.WSGIHandler.run_application(self)  # our engine checks, then answers 101 itself
+        else:
+            super().run_application()
+        unread = (self.content_length or 0) - self.wsgi_input.position
+        if unread > MAX_SKIPPED or (self.wsgi_input.chunked_input and self.wsgi_input.position == 0):
+            self.close_connection = True
+            self.wsgi_input = pywsgi.Input(self.rfile, 0)
+
+    def _write_with_headers(self, data: bytes) -> None:
+        self.headers_sent = True
+        self.finalize_headers()
+        lines = [b"HTTP/1.1 " + self.status]
+        lines.extend(name + b": " + value for name, value in self.response_headers)
+        head = b"\r\n".join(lines) + b"\r\n\r\n"
+        if data and self.response_use_chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._sendall(head + data)
+
+    def _handle_client_error(self, ex: Exception) -> Any:
+        log.info("refused a request from %s: %s", self.client_address, ex)
+        if isinstance(ex, HeadTooLargeError):
+            status = b"431 Request Header Fields Too Large"
+            return ("431", b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-length: 0\r\n\r\n")
+        return ("400", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n")
+
+    def log_request(self) -> None:
+        pywsgi.WSGIHandler.log_request(self)
+
+
+class Server(pywsgi.WSGIServer):
+    """pywsgi's server, whose TLS handshakes must come in time."""
+
+    handler_class = Handler
+    handshake_timeout = 10.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.draining = False
+        wrap = getattr(self, "wrap_socket", None)
+        if wrap is not None:
+            self.wrap_socket = self._timed(wrap)
+
+    def _timed(self, wrap: Callable[..., Any]) -> Callable[..., Any]:
+        def wrap_in_time(sock: Any, **options: Any) -> Any:
+            try:
+                with Timeout(self.handshake_timeout):
+                    return wrap(sock, **options)
+            except Timeout:
+                sock.close()
+                raise ssl.SSLError("the TLS handshake did not come in time") from None
+
+        return wrap_in_time
+
+
+def adopt_gevent_websocket() -> None:
+    """Let gunicorn's GeventWebSocketWorker use our handler: the original answers 101 before the application is asked."""
+    module = sys.modules.get("geventwebsocket.gunicorn.workers")
+    if module is not None:
+        from .workers import GunicornHandler
+
+        module.GeventWebSocketWorker.wsgi_handler = GunicornHandler
+
+
+def register(extension: SocketIO, prefix: str) -> None:
+    """Remember an endpoint: its path, and its extension for workers that drain."""
+    _endpoints.add(prefix)
+    extensions.add(extension)
+
+
+def close_idle_connections() -> None:
+    """End the keep-alive connections on which no request is under way."""
+    for handler in list(_idle):
+        sock = getattr(handler, "socket", None)
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                log.debug("an idle connection had already ended")
+
+
+def warn_unpatched() -> None:
+    """Say what to do where the standard library blocks instead of switching greenlets."""
+    missing = [name for name in ("socket", "threading", "time") if not monkey.is_module_patched(name)]
+    if missing:
+        log.warning(
+            "gevent has not patched %s of the standard library: a handler that waits there stops every client. "
+            "Put 'from gevent import monkey; monkey.patch_all()' before all other imports, "
+            "or serve with 'python -m flask_socketio_py run module:app'",
+            ", ".join(missing),
+        )
+
+
+def run(extension: SocketIO, app: Flask, host: str | None, port: int | None, options: dict[str, Any]) -> None:
+    """Serve until stopped; see :meth:`SocketIO.run`."""
+    host = host or "127.0.0.1"
+    if port is None:
+        name = app.config["SERVER_NAME"]
+        port = int(name.rsplit(":", 1)[1]) if name and ":" in name else 5000
+    for name in options:
+        if name in config.OPTION_NAMES or name in ("message_queue", "client_manager", "channel"):
+            raise TypeError(f"{name} is an option of SocketIO(app, {name}=...), not of run()")
+    debug = options.pop("debug", app.debug)
+    use_reloader = options.pop("use_reloader", debug)
+    reloader_options = dict(options.pop("reloader_options", {}))
+    extra_files = options.pop("extra_files", None)
+    if extra_files:
+        reloader_options["extra_files"] = extra_files
+    log_output = options.pop("log_output", debug)
+    options.pop("allow_unsafe_werkzeug", None)
+    app.debug = bool(debug)
+    warn_unpatched()
+
+    def serve() -> None:
+        _serve(extension, app, host, port, log_output, options)
+
+    if use_reloader:
+        from werkzeug.serving import run_with_reloader
+
+        run_with_reloader(serve, **reloader_options)
+    else:
+        serve()
+
+
+def _serve(extension: SocketIO, app: Flask, host: str, port: int, log_output: bool, options: dict[str, Any]) -> None:
+    timeouts = {name: options.pop(name) for name in ("header_timeout", "idle_timeout") if name in options}
+    handler = type("ConfiguredHandler", (Handler,), timeouts) if timeouts else Handler
+    options.setdefault("handler_class", handler)
+    options.setdefault("log", "default" if log_output else None)
+    options.setdefault("backlog", 1024)
+    try:
+        server = Server((host, port), app, **options)
+    except TypeError as error:
+        raise TypeError(f"run() got an option that neither it nor gevent's WSGIServer knows: {error}") from error
+    extension.wsgi_server = server
+    watchers = []
+    if gevent.get_hub().main_hub:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                watchers.append(gevent.signal_handler(number, stop, extension))
+            except ValueError:  # not the main thread: whoever runs us there ends us with stop()
+                break
+    try:
+        server.serve_forever()
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        extension.wsgi_server = None
+
+
+def stop(extension: SocketIO) -> None:
+    """Accept no more, close every session, give handlers a moment, end."""
+    server = extension.wsgi_server
+    if server is None or server.draining:
+        return
+    server.draining = True
+    server.stop_accepting()
+    extension.shutdown()
+    close_idle_connections()
+    with Timeout(GRACE, False):
+        while extension.busy():
+            gevent.sleep(0.01)
+    server.stop(timeout=0.1)
