@@ -18,6 +18,8 @@ from flask.signals import appcontext_popped, appcontext_pushed, appcontext_teari
 
 from .socketio.socket import Socket
 
+OnError = Callable[[Exception, str], Any]
+
 
 class ManagedSession(dict[str, Any], SessionMixin):
     """A client's own copy of the Flask session, made at its first use and kept until it disconnects."""
@@ -26,30 +28,34 @@ class ManagedSession(dict[str, Any], SessionMixin):
 class HandlerContext:
     """Stands where Flask looks for its application context and its request context during one handler."""
 
+    _g: Any
+    _late_functions: list[Any] | None
+    _request: Request | None
+    _session: SessionMixin | None
+    _url_adapter: Any
+    flashes: Any
+
     __slots__ = (
-        "_after_request_functions",
         "_g",
         "_request",
+        "_late_functions",
         "_session",
         "_url_adapter",
         "app",
+        "args",
         "event",
         "flashes",
         "managed",
         "socket",
     )
 
-    def __init__(self, app: Flask, socket: Socket, event: dict[str, Any], managed: bool) -> None:
+    def __init__(self, app: Flask, socket: Socket, event: Any, args: tuple[Any, ...], managed: bool) -> None:
         self.app = app
         self.socket = socket
         self.event = event
+        self.args = args
         self.managed = managed
-        self.flashes: Any = None
-        self._g: Any = None
-        self._request: Request | None = None
-        self._session: SessionMixin | None = None
-        self._url_adapter: Any = None
-        self._after_request_functions: list[Any] = []
+        self._g = self._request = self._session = self._url_adapter = self._late_functions = self.flashes = None
 
     @property
     def g(self) -> Any:
@@ -71,7 +77,11 @@ class HandlerContext:
             # A copy per event: two handlers of one client may run at once, and each has its own event.
             request = self._request = type(model).__new__(type(model))
             vars(request).update(vars(model))
-            vars(request).update(sid=self.socket.id, namespace=self.socket.namespace.name, event=self.event)
+            vars(request).update(
+                sid=self.socket.id,
+                namespace=self.socket.namespace.name,
+                event={"message": self.event, "args": self.args},
+            )
         return request
 
     @property
@@ -107,8 +117,15 @@ class HandlerContext:
         if not self.managed and self._session is not None and self._session.modified:
             self.app.session_interface.save_session(self.app, self._session, self.app.response_class())
 
-    def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call ``function(*args)`` in this context, which must be the only one of the current ``contextvars.Context``."""
+    @property
+    def _after_request_functions(self) -> list[Any]:
+        """Where ``after_this_request`` puts functions, which have no response to see."""
+        if self._late_functions is None:
+            self._late_functions = []
+        return self._late_functions
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], on_error: OnError | None = None) -> Any:
+        """Call ``function(*args)`` in this context; ``on_error(error, namespace)`` answers for it, or raises again."""
         app = self.app
         app_token = _cv_app.set(self)  # type: ignore[arg-type]
         request_token = _cv_request.set(self)  # type: ignore[arg-type]
@@ -116,8 +133,14 @@ class HandlerContext:
             appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
         raised: BaseException | None = None
         try:
-            result = function(*args)
-            self.save_session()
+            try:
+                result = function(*args)
+            except Exception as error:
+                if on_error is None:
+                    raise
+                result = on_error(error, self.socket.namespace.name)
+            if self._session is not None:
+                self.save_session()
             return result
         except BaseException as error:
             raised = error

@@ -294,7 +294,7 @@ class SocketIO:
 
     def _in_context_of(self, here: context.HandlerContext, callback: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any) -> Any:
-            again = context.HandlerContext(here.app, here.socket, here.event, here.managed)
+            again = context.HandlerContext(here.app, here.socket, here.event, here.args, here.managed)
             return again.run(callback, args)
 
         return run

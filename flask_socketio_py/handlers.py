@@ -49,7 +49,7 @@ class Handlers:
     """All handlers of one ``SocketIO``."""
 
     def __init__(self) -> None:
-        self.app: Flask | None = None
+        self.app: Flask = None  # type: ignore[assignment]  # set by init_app(), before anybody can connect
         self.manage_session = True
         self.accepted: frozenset[str] = frozenset(("/",))
         #: (event, handler, namespace) in the order of registration.
@@ -161,28 +161,25 @@ class Handlers:
 
     def _runner(self, event: Any, handler: Handler) -> Callable[[Socket, list[Any]], Any]:
         def run(socket: Socket, args: list[Any]) -> Any:
-            return self._run(socket, handler, event, tuple(args[1:]))
+            arguments = tuple(args[1:])
+            context = HandlerContext(self.app, socket, event, arguments, self.manage_session)
+            return context.run(handler, arguments, self._on_error)
 
         return run
 
-    def _run(self, socket: Socket, handler: Handler, event: Any, args: tuple[Any, ...]) -> Any:
-        if self.app is None:
-            raise AssertionError("a client connected before init_app()")
-        context = HandlerContext(self.app, socket, {"message": event, "args": args}, self.manage_session)
-        return context.run(self._call, (handler, args, socket.namespace.name))
+    def _run(self, socket: Socket, handler: Handler, event: str, args: tuple[Any, ...]) -> Any:
+        return HandlerContext(self.app, socket, event, args, self.manage_session).run(handler, args, self._on_error)
 
-    def _call(self, handler: Handler, args: tuple[Any, ...], namespace: str) -> Any:
-        try:
-            return handler(*args)
-        except (ConnectionRefusedError, builtins.ConnectionRefusedError):
-            raise
-        except Exception as error:
-            handle = (
-                self.exception_handlers.get(namespace) or self._class_error(namespace) or self.default_exception_handler
-            )
-            if handle is None:
-                raise
-            return handle(error)
+    def _on_error(self, error: Exception, namespace: str) -> Any:
+        """Let the user's error handler answer for a handler, or raise again."""
+        if isinstance(error, ConnectionRefusedError | builtins.ConnectionRefusedError):
+            raise error
+        handle = (
+            self.exception_handlers.get(namespace) or self._class_error(namespace) or self.default_exception_handler
+        )
+        if handle is None:
+            raise error
+        return handle(error)
 
     def _class_error(self, namespace: str) -> Handler | None:
         instance = self.class_namespaces.get(namespace)

@@ -182,13 +182,22 @@ class Session:
 
     def receive(self, data: str | bytes) -> None:
         """One packet as it came: text with its type digit, or binary."""
-        if type(data) is bytes:
-            self.receive_message(data)
-            return
         kind = data[:1]
         if kind == packet.MESSAGE:
-            self.receive_message(data[1:])  # type: ignore[arg-type]
-        elif kind == packet.PONG:
+            data = data[1:]
+        elif type(data) is str:
+            self._receive_control(kind)
+            return
+        # One message, the hot path: the table's rows (OPEN or UPGRADING, MESSAGE), written out.
+        state = self.state
+        if state is State.OPEN or state is State.UPGRADING:
+            if self.awaiting_pong and not self.extended:
+                self.extended = True
+                self.owner.extended(self)
+            self.handler.on_message(self, data)
+
+    def _receive_control(self, kind: str) -> None:
+        if kind == packet.PONG:
             self.apply(Event.PONG)
         elif kind == packet.CLOSE:
             self.apply(Event.CLOSE_PACKET)
@@ -196,15 +205,6 @@ class Session:
             # Since revision 4 the server pings; the reference calls a client's ping a transport error.
             self.apply(Event.TRANSPORT_FAILED if kind == packet.PING else Event.BAD_PACKET)
         # open, upgrade and noop mean nothing here and are ignored, as in the reference
-
-    def receive_message(self, data: str | bytes) -> None:
-        """One message. The hot path: the table's row (OPEN or UPGRADING, MESSAGE), written out."""
-        state = self.state
-        if state is State.OPEN or state is State.UPGRADING:
-            if self.awaiting_pong and not self.extended:
-                self.extended = True
-                self.owner.extended(self)
-            self.handler.on_message(self, data)
 
     def apply(self, event: Event, value: Any = None) -> bool:
         """Let an event happen. Returns whether the table knows it in this state."""

@@ -56,7 +56,7 @@ class Client:
             if self._gathering is not None:
                 raise PacketError("text where an attachment was expected")
             received = packet.decode(data, self.server.codec.decode)
-            if received.attachments:
+            if received[4]:
                 if not self.sockets:
                     raise PacketError("a binary packet before CONNECT")
                 self._gathering, self._attachments = received, []
@@ -77,26 +77,31 @@ class Client:
         if received is None or attachments is None:
             raise PacketError("binary data that no packet announced")
         attachments.append(data)
-        if len(attachments) == received.attachments:
+        kind, namespace, ack_id, payload, expected = received
+        if len(attachments) == expected:
             self._gathering = self._attachments = None
-            self._receive(received._replace(data=packet.fill_placeholders(received.data, attachments)))
+            self._receive((kind, namespace, ack_id, packet.fill_placeholders(payload, attachments), 0))
 
     def _receive(self, received: Packet) -> None:
         kind, namespace, ack_id, data, _ = received
-        if kind == packet.CONNECT:
-            self._connect(namespace, data)
-            return
         socket = self.sockets.get(namespace)
         if socket is None or not socket.connected:
+            if kind == packet.CONNECT:
+                self._connect(namespace, data)
+                return
             if socket is None and self._left is not None and namespace in self._left:
                 return  # sent before the client learned that the server disconnected it
             raise PacketError("a packet for a namespace that was not joined")
         if kind == packet.EVENT or kind == packet.BINARY_EVENT:
-            self._event(socket, ack_id, data)
+            handler = self.server.listener.event_handler(namespace, data[0])
+            if handler is not None:
+                self._start(self._run_event, socket, handler, ack_id, data)
         elif kind == packet.ACK or kind == packet.BINARY_ACK:
             socket.settle(ack_id or 0, data)
         elif kind == packet.DISCONNECT:
             self.leave(socket, Reason.CLIENT_NAMESPACE_DISCONNECT, tell=False)
+        elif kind == packet.CONNECT:
+            raise PacketError("a second CONNECT to a namespace")
         else:
             raise PacketError("a CONNECT_ERROR from a client")
 
@@ -137,6 +142,8 @@ class Client:
             elif not socket.connected and self.sockets.get(socket.namespace.name) is socket:
                 # The client left while the handler ran: who saw a connect shall see the disconnect.
                 self._finish(socket)
+        finally:
+            self._ended()
 
     def _accept(self, socket: Socket) -> None:
         namespace, held = socket.namespace, socket.held
@@ -168,11 +175,6 @@ class Client:
 
     # -- events ------------------------------------------------------------------------------------------------------------
 
-    def _event(self, socket: Socket, ack_id: int | None, args: list[Any]) -> None:
-        handler = self.server.listener.event_handler(socket.namespace.name, args[0])
-        if handler is not None:
-            self._start(self._run_event, socket, handler, ack_id, args)
-
     def _run_event(self, socket: Socket, handler: Callable[..., Any], ack_id: int | None, args: list[Any]) -> None:
         try:
             result = handler(socket, args)
@@ -184,33 +186,33 @@ class Client:
                 socket.acknowledge(ack_id, result)
         except Exception:
             log.exception("a handler of the event %.100r failed", args[0])
+        finally:
+            self._ended()
 
     # -- handlers under limits -----------------------------------------------------------------------------------------------
 
     def _start(self, function: Callable[..., None], *args: Any) -> None:
-        options = self.server.options
+        """Start a handler; ``function`` calls :meth:`_ended` when it is done."""
+        server = self.server
         self.in_flight += 1
-        if self.in_flight >= options.max_handlers_per_client:
+        if self.in_flight >= server.options.max_handlers_per_client:
             self._apply_pressure()
-        if options.async_handlers:
-            self.server.dispatcher.start(self._run, function, args)
+        if server.options.async_handlers:
+            server.dispatcher.start(function, *args)
         elif self._jobs is None:
             self._jobs = deque()
-            self.server.dispatcher.start(self._run_serially, function, args)
+            server.dispatcher.start(self._run_serially, function, args)
         else:
             self._jobs.append((function, args))
 
-    def _run(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
-        try:
-            function(*args)
-        finally:
-            self.in_flight -= 1
-            if self.session.paused:
-                self._apply_pressure()
+    def _ended(self) -> None:
+        self.in_flight -= 1
+        if self.session.paused:
+            self._apply_pressure()
 
     def _run_serially(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         while True:
-            self._run(function, args)
+            function(*args)
             if not self._jobs:
                 self._jobs = None
                 return
@@ -284,6 +286,7 @@ class Client:
             log.exception("a disconnect handler failed")
         finally:
             socket.namespace.adapter.remove(socket)
+            self._ended()
 
     def _remove(self, socket: Socket) -> None:
         if self.sockets.get(socket.namespace.name) is socket:

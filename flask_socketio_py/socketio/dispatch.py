@@ -39,13 +39,10 @@ class Dispatcher:
         if hub is None:
             hub = self._hub = get_hub()
         if getcurrent() is hub:
-            self._switch(function, args)
+            worker = self._idle.pop() if self._idle else greenlet(self._work, hub)
+            worker.switch((function, args))
         else:
-            hub.loop.run_callback(self._switch, function, args)
-
-    def _switch(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        worker = self._idle.pop() if self._idle else greenlet(self._work, self._hub)
-        worker.switch((function, args))
+            hub.loop.run_callback(self.start, function, *args)
 
     def _work(self, job: _Job) -> None:
         hub, idle, worker = self._hub, self._idle, getcurrent()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..engineio.message import PreparedMessage
 from ..errors import PacketError
@@ -26,14 +26,8 @@ MAX_DEPTH = 200
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,16})", re.DOTALL)
 
 
-class Packet(NamedTuple):
-    """A decoded packet; ``attachments`` binary messages have still to come."""
-
-    type: int
-    namespace: str
-    ack_id: int | None
-    data: Any
-    attachments: int
+#: A decoded packet: (type, namespace, ack id or None, data, binary messages still to come).
+Packet = tuple[int, str, "int | None", Any, int]
 
 
 def decode(text: str, loads: Callable[[str], Any]) -> Packet:
@@ -42,8 +36,13 @@ def decode(text: str, loads: Callable[[str], Any]) -> Packet:
     Raises:
         PacketError: for anything the protocol doesn't allow.
     """
-    if text.startswith("2["):  # an event in the main namespace, no acknowledgement wanted
-        return Packet(EVENT, "/", None, _event(loads(text[1:])), 0)
+    if text[:1] == "2":  # the hot path: an event in the main namespace, perhaps with an ack id
+        start = text.find("[", 1, 18)
+        if start == 1:
+            return EVENT, "/", None, _event(loads(text[1:])), 0
+        digits = text[1:start]
+        if start > 0 and digits.isascii() and digits.isdigit():
+            return EVENT, "/", int(digits), _event(loads(text[start:])), 0
     head = _HEAD.match(text)
     if head is None:
         raise PacketError("a packet of an unknown type")
@@ -73,14 +72,14 @@ def decode(text: str, loads: Callable[[str], Any]) -> Packet:
             raise PacketError("a DISCONNECT with data")
     elif not isinstance(data, str | dict):
         raise PacketError("a CONNECT_ERROR without an error")
-    return Packet(kind, head[3] or "/", ack_id, data, attachments)
+    return kind, head[3] or "/", ack_id, data, attachments
 
 
 def _event(data: Any) -> list[Any]:
     if not isinstance(data, list) or not data:
         raise PacketError("an event whose data is no list")
     name = data[0]
-    if isinstance(name, str):
+    if type(name) is str:
         if name in RESERVED:
             raise PacketError("an event with a reserved name")
     elif isinstance(name, bool) or not isinstance(name, int | float):

@@ -111,7 +111,7 @@ class Socket:
             TypeError, ValueError: for data that can't be sent.
         """
         namespace = self.namespace
-        self.send(packet.encode_ack(namespace.prefix, args, ack_id, namespace.server.codec))
+        self.client.session.send(packet.encode_ack(namespace.prefix, args, ack_id, namespace.server.codec))
 
     # -- rooms -------------------------------------------------------------------------------------------------------------
 

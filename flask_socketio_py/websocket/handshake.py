@@ -1,0 +1,80 @@
+"""The opening handshake: request headers -> 101 headers, or an error. Pure. RFC 6455 section 4.2."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+
+
+class HandshakeError(Exception):
+    """The request can't become a WebSocket: an HTTP status line, further headers, a message."""
+
+    def __init__(self, status: str, message: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = list(headers)
+
+
+def is_upgrade(environ: Mapping[str, Any]) -> bool:
+    """Whether a request asks for a WebSocket."""
+    upgrade = environ.get("HTTP_UPGRADE")
+    return upgrade is not None and "websocket" in upgrade.lower()
+
+
+def accept(environ: Mapping[str, Any], *, subprotocols: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The headers of the 101 answer; the first of ``subprotocols`` that the client offers is chosen.
+
+    Raises:
+        HandshakeError: 426 for another version than 13, 400 for everything else that is wrong.
+    """
+    if environ.get("REQUEST_METHOD") != "GET":
+        raise HandshakeError("400 Bad Request", "a WebSocket is opened by GET")
+    if environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/0.9"):
+        raise HandshakeError("400 Bad Request", "a WebSocket needs HTTP/1.1")
+    if "upgrade" not in _tokens(environ.get("HTTP_CONNECTION", "")):
+        raise HandshakeError("400 Bad Request", "the Connection header does not say Upgrade")
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+        raise HandshakeError("426 Upgrade Required", "WebSocket version 13 is served", [("Sec-WebSocket-Version", "13")])
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
+    try:
+        valid = len(key) == 24 and len(base64.b64decode(key.encode("ascii"), validate=True)) == 16
+    except (binascii.Error, UnicodeEncodeError):
+        valid = False
+    if not valid:
+        raise HandshakeError("400 Bad Request", "Sec-WebSocket-Key is not 16 bytes in base64")
+    digest = hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()
+    headers = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", base64.b64encode(digest).decode()),
+    ]
+    if subprotocols:
+        offered = [name.strip() for name in environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").split(",")]
+        chosen = next((name for name in subprotocols if name in offered), None)
+        if chosen is not None:
+            headers.append(("Sec-WebSocket-Protocol", chosen))
+    return headers
+
+
+def response_head(headers: Iterable[tuple[str, str]]) -> bytes:
+    """The bytes of the 101 answer.
+
+    Raises:
+        ValueError: for a header that would end its line.
+    """
+    lines = ["HTTP/1.1 101 Switching Protocols"]
+    for name, value in headers:
+        if "\r" in value or "\n" in value or "\r" in name or "\n" in name:
+            raise ValueError(f"the header {name!r} contains a line break")
+        lines.append(f"{name}: {value}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _tokens(header: str) -> list[str]:
+    return [token.strip().lower() for token in header.split(",")]
