@@ -91,6 +91,9 @@ class Headers:
 
     getheader = get
 
+    def __delitem__(self, name: str) -> None:
+        del self._values[name.lower()]
+
     def items(self) -> list[tuple[str, str]]:
         """Names and values, for access logs."""
         return list(self._values.items())

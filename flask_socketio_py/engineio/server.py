@@ -81,7 +81,7 @@ class EngineServer:
                     return Response("204 No Content", preflight, b"").send(start_response, method)
             headers = self.cors.headers(environ)
             request = parse(environ, self._transports)
-            if request.sid is None:
+            if not request.sid:
                 return self._open(request, start_response, headers)
             return self._continue(request, start_response, headers)
         except EngineIOError as error:

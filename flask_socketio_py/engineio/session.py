@@ -285,11 +285,16 @@ class Session:
             self.transport.resume()
 
     def close(self, reason: Reason = Reason.FORCED_CLOSE, *, discard: bool = False) -> None:
-        """Close the session: the handler is told now, the client as soon as it can be. ``discard`` drops what waits."""
+        """Close the session: the handler is told now, the client as soon as it can be.
+
+        ``discard`` drops what waits, and waits for no client to fetch the close packet.
+        """
         if discard:
             self.outbox = None
             self.outbox_size = 0
         self.apply(Event.CLOSE, reason)
+        if discard:
+            self.apply(Event.FLUSHED)
 
     # -- what the table's actions do -------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class Connection:
         "_sock",
         "_timer",
         "_tls",
+        "_told",
         "_writer",
     )
 
@@ -71,6 +72,7 @@ class Connection:
         self._remainder: memoryview | None = None
         self._backlog: list[str | bytes] | None = None
         self._paused = False
+        self._told = False
 
     def start(self, leftover: bytes = b"") -> None:
         """Begin to read."""
@@ -192,11 +194,11 @@ class Connection:
             self._peer_closed()
 
     def _deliver(self, messages: list[str | bytes]) -> None:
-        on_message = self._receiver.on_message
+        receiver = self._receiver
         for index, message in enumerate(messages, 1):
             if self._timer is not None:
                 return  # we are closing: what still arrives is not handled any more
-            on_message(message)
+            receiver.on_message(message)  # looked up each time: a message may change who receives the next
             if self._paused:
                 if index < len(messages):
                     self._backlog = messages[index:]
@@ -224,12 +226,27 @@ class Connection:
     def _peer_closed(self) -> None:
         """The peer's close frame (or its violation) has been read and answered: the server closes TCP first (RFC 6455, 7.1.1)."""
         protocol = self._protocol
-        if self._remainder is not None and self._timer is None:
-            # Our answer still waits for the kernel: give it the time of a closing handshake.
-            self._timer = self._hub.loop.timer(CLOSE_TIMEOUT)
-            self._timer.start(self._lost, protocol.close_code, protocol.failed)
+        if self._timer is not None and not self._told:
+            self._lost(protocol.close_code, protocol.failed)  # the answer to our own close frame
             return
-        self._lost(protocol.close_code, protocol.failed)
+        if self._told:
+            return
+        if self._remainder is None and not protocol.failed:
+            self._lost(protocol.close_code, False)
+            return
+        # Our answer still waits for the kernel, or the peer is still sending: closing now would reset the connection under
+        # the close frame. What arrives is read and forgotten until the peer has seen it, but not for long.
+        if self._remainder is None:
+            self._end_writing()
+        self._timer = self._hub.loop.timer(CLOSE_TIMEOUT)
+        self._timer.start(self._lost, None, False)
+        self._tell(protocol.close_code, protocol.failed)
+
+    def _end_writing(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            log.debug("the peer had already left")
 
     def _watch_writes(self, sock: Any) -> None:
         if self._writer is None:
@@ -252,8 +269,8 @@ class Connection:
             return
         self._remainder = None
         self._writer.stop()
-        if self._protocol.close_code is not None:
-            self._lost(self._protocol.close_code, self._protocol.failed)
+        if self._told:
+            self._end_writing()
         elif self._timer is None:
             self._receiver.on_drain()
 
@@ -273,6 +290,12 @@ class Connection:
         except OSError:
             log.debug("the peer had already left")
         sock.close()
+        self._tell(code, error)
+
+    def _tell(self, code: int | None, error: bool) -> None:
+        if self._told:
+            return
+        self._told = True
         try:
             self._receiver.on_close(code, error)
         except Exception:
