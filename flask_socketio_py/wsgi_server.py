@@ -21,6 +21,7 @@ from gevent import Timeout, monkey, pywsgi
 from geventwebsocket.handler import WebSocketHandler
 
 from . import config
+from .websocket import handshake
 
 if TYPE_CHECKING:
     from .extension import SocketIO
@@ -83,6 +84,8 @@ class Headers:
             raise ValueError(f"{name} twice in one request")
         if name == "content-length" and not (value.isascii() and value.isdigit() and len(value) < 20):
             raise ValueError("a Content-Length that is no number")
+        if name == "transfer-encoding" and value.lower() != "chunked":
+            raise ValueError("an unknown Transfer-Encoding")
         self._values[name] = value
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -152,11 +155,22 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
         else:
             super().run_application()
         unread = (self.content_length or 0) - self.wsgi_input.position
-        if unread > MAX_SKIPPED or (self.wsgi_input.chunked_input and self.wsgi_input.position == 0):
+        if self.close_connection or unread > MAX_SKIPPED or (self.wsgi_input.chunked_input and self.wsgi_input.position == 0):
             self.close_connection = True
             self.wsgi_input = pywsgi.Input(self.rfile, 0)
 
+    def upgrade_websocket(self) -> Any:
+        """gevent-websocket's upgrade for endpoints that are not ours; what it would choke on is refused before."""
+        if handshake.is_upgrade(self.environ):
+            try:
+                handshake.accept(self.environ)
+            except handshake.HandshakeError as error:
+                self.start_response(error.status, [*error.headers, ("Content-Type", "text/plain"), ("Connection", "close")])
+                return [error.message.encode()]
+        return super().upgrade_websocket()
+
     def _write_with_headers(self, data: bytes) -> None:
+        data = data or b""  # gevent-websocket writes ""
         self.headers_sent = True
         self.finalize_headers()
         lines = [b"HTTP/1.1 " + self.status]

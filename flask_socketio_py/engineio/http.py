@@ -69,6 +69,8 @@ def error_response(error: EngineIOError, headers: Headers, *, upgrade: bool = Fa
     if upgrade:
         status = "403 Forbidden" if error.code == 4 else error.status
         return Response(status, [("Content-Type", "text/html"), ("Connection", "close"), *headers], str(error).encode())
+    if error.status[:3] in ("408", "413"):
+        headers = [("Connection", "close"), *headers]  # what is left of the body is not waited for
     body = json.dumps({"code": error.code, "message": str(error)}, separators=(",", ":"))
     return Response(error.status, [("Content-Type", "application/json"), *_PLAIN, *headers], body.encode())
 

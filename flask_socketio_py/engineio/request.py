@@ -17,6 +17,8 @@ from ..websocket.handshake import is_upgrade
 TRANSPORTS = ("polling", "websocket")
 #: The body of every kept request: its own has been read, or was none.
 NO_BODY = io.BytesIO()
+#: Stands for a parameter that came twice: no transport, session or revision is called that.
+_REPEATED = "?"
 _TRANSIENT = (
     "wsgi.input",
     "wsgi.errors",
@@ -74,7 +76,7 @@ def parse(environ: dict[str, Any], transports: tuple[str, ...]) -> EngineIOReque
     for name, value in query:
         if name in ("transport", "sid", "EIO") and name in parameters:
             # The reference gets an array here, which equals no transport and no session id.
-            parameters[name] = ""
+            parameters[name] = _REPEATED
         else:
             parameters[name] = value
     transport = parameters.get("transport", "")

@@ -15,6 +15,7 @@ from ..engineio.reasons import Reason
 from ..engineio.session import Session
 from ..errors import ConnectionRefusedError, PacketError, refusal
 from . import packet
+from .json_codec import DepthError
 from .packet import Packet
 from .socket import Socket
 
@@ -184,6 +185,9 @@ class Client:
                 elif type(result) is not tuple:
                     result = (result,)
                 socket.acknowledge(ack_id, result)
+        except DepthError as error:
+            log.info("closed a client whose event led to an answer that can't be encoded: %s", error)
+            self.session.close(Reason.FORCED_CLOSE)
         except Exception:
             log.exception("a handler of the event %.100r failed", args[0])
         finally:

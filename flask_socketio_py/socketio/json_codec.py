@@ -24,6 +24,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BINARY = (bytes, bytearray, memoryview)
 
 
+class DepthError(ValueError):
+    """Data nested more deeply than can be encoded; where it came from a client, that is the client's doing."""
+
+
 class Codec(Protocol):
     """What turns the data of packets into JSON and back."""
 
@@ -130,7 +134,7 @@ def _dumps(value: Any, default: Callable[[Any], Any], attachments: list[bytes]) 
     try:
         return encoder.encode(value)
     except RecursionError as error:
-        raise ValueError("the data is nested too deeply to be sent") from error
+        raise DepthError("the data is nested too deeply to be sent") from error
     except ValueError:
         attachments.clear()
         return encoder.encode(_without_nan(value, 0))
@@ -139,7 +143,7 @@ def _dumps(value: Any, default: Callable[[Any], Any], attachments: list[bytes]) 
 def _without_nan(value: Any, depth: int) -> Any:
     """NaN and the infinities are null in JSON.stringify."""
     if depth > 500:
-        raise ValueError("the data is nested too deeply to be sent, or contains itself")
+        raise DepthError("the data is nested too deeply to be sent, or contains itself")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import struct
 
 try:
     from websockets.speedups import apply_mask as _c_unmask
@@ -22,6 +23,7 @@ class CloseCode(enum.IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
+    NO_STATUS = 1005  # never on the wire: the peer closed without a code
     INVALID_PAYLOAD = 1007
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
@@ -34,6 +36,8 @@ class CloseCode(enum.IntEnum):
 
 #: Heads of whole text frames with a 7-bit length: the most frequent frames there are.
 _TEXT_HEADS = [bytes((_FIN | TEXT, length)) for length in range(126)]
+_head_16 = struct.Struct("!BBH").pack
+_head_64 = struct.Struct("!BBQ").pack
 
 
 def encode_frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, rsv1: bool = False) -> bytes:
@@ -45,8 +49,8 @@ def encode_frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, rsv1: 
     if length < 126:
         return bytes((first, length)) + payload
     if length < 65536:
-        return bytes((first, 126, length >> 8, length & 255)) + payload
-    return bytes((first, 127)) + length.to_bytes(8, "big") + payload
+        return _head_16(first, 126, length) + payload
+    return _head_64(first, 127, length) + payload
 
 
 def encode_close(code: int, reason: str = "") -> bytes:
@@ -57,10 +61,10 @@ def encode_close(code: int, reason: str = "") -> bytes:
 
 def valid_close_code(code: int) -> bool:
     """Whether a peer may send this close code."""
-    return 1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999
+    return (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
 
 
-def unmask_slowly(data: bytes, key: bytes) -> bytes:
+def unmask_slowly(data: bytes | memoryview, key: bytes) -> bytes:
     """Unmask with one large XOR: what is left where the C function is missing."""
     length = len(data)
     mask = (key * (length // 4 + 1))[:length]

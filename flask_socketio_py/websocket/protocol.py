@@ -1,12 +1,14 @@
-"""Protocol: bytes in; messages, control replies and the end out. Fragments, UTF-8, limits. No I/O. RFC 6455 sections 5 to 8.
+"""Protocol: bytes in; messages, control replies and the end out. Fragments, UTF-8, limits. No I/O. RFC 6455, 5 to 8.
 
-What a peer does wrong ends the connection here with the protocol's own close code; nothing is raised.
+What a peer does wrong ends the connection here with the protocol's own close code; nothing is raised. Nothing is
+allocated for what a peer only announces, and a payload is unmasked and checked as it arrives: bad UTF-8 is refused with
+the byte that makes it bad, not when the message is complete.
 """
 
 from __future__ import annotations
 
-import codecs
-from typing import Any
+from codecs import utf_8_decode
+from collections.abc import Iterable
 
 from .frames import (
     BINARY,
@@ -23,7 +25,10 @@ from .frames import (
     valid_close_code,
 )
 
-_utf8_decoder = codecs.getincrementaldecoder("utf-8")
+_WHOLE_TEXT = 0x81  # first byte of a text frame that is a message
+_MASKED_16 = 0xFE  # second byte of a masked frame with a 16-bit length
+#: From here on a view is cheaper than a copy.
+_LARGE = 1024
 
 
 class _Violation(Exception):
@@ -38,19 +43,22 @@ class _Violation(Exception):
 class Protocol:
     """The receiving side of one connection.
 
-    After :meth:`feed`, ``replies`` holds frames to write (take them and set it back to ``b""``), and ``close_code`` is set once
-    the peer has closed, or broken the protocol (``failed``): then nothing more is received.
+    After :meth:`feed`, ``replies`` holds frames to write (take them and set it back to ``b""``). ``close_code`` is set once
+    the peer has closed, or broken the protocol (``failed``); nothing more is received then.
     """
 
     __slots__ = (
-        "_buffer",
-        "_decoder",
+        "_final",
         "_fragments",
+        "_held",
+        "_key",
+        "_left",
         "_max_fragments",
         "_max_payload",
-        "_need",
-        "_opcode",
-        "_size",
+        "_message",
+        "_tail",
+        "_text",
+        "_whole",
         "close_code",
         "close_reason",
         "close_sent",
@@ -61,14 +69,20 @@ class Protocol:
     def __init__(self, max_payload: int, max_fragments: int = 16384) -> None:
         self._max_payload = max_payload
         self._max_fragments = max_fragments
-        # What has arrived of the frame that is not complete, and how many bytes are needed to go on with it.
-        self._buffer: bytearray | None = None
-        self._need = 0
-        # The message under way: its opcode, its fragments, their size, and the decoder of text.
-        self._opcode = 0
-        self._fragments: list[Any] | None = None
-        self._size = 0
-        self._decoder: Any = None
+        # The longest chunk that may be taken for one whole frame at once: -1 in the midst of anything.
+        self._whole = max_payload
+        # The start of a frame whose head is not complete, or of a control frame: some 130 bytes at most.
+        self._held = b""
+        # The message under way, unmasked: how many frames it came in so far, whether it is text, and of text the bytes
+        # at its end that may become a character.
+        self._message: bytearray | None = None
+        self._fragments = 0
+        self._text = False
+        self._tail = b""
+        # The data frame under way: its bytes still to come, the key turned to the next of them, whether it is the last.
+        self._left = 0
+        self._key = b""
+        self._final = False
         self.replies = b""
         self.close_code: int | None = None
         self.close_reason = ""
@@ -77,76 +91,91 @@ class Protocol:
 
     def feed(self, data: bytes) -> list[str | bytes]:
         """Receive bytes; returns the messages they complete: text as ``str``, binary as ``bytes``."""
-        if self._buffer is None and self._fragments is None and len(data) > 5 and self.close_code is None:
-            # The hot path: one whole masked text frame, alone.
-            length = data[1] & 127
-            start = 6
-            if length == 126:
-                length = data[2] << 8 | data[3]
-                start = 8 if length > 125 else 0  # 0: not minimal, which is for the careful path to refuse
-            if data[0] == 0x81 and data[1] > 127 and start and len(data) == start + length <= self._max_payload:
-                try:
-                    return [unmask(data[start:], data[start - 4 : start]).decode()]
-                except UnicodeDecodeError:
-                    self._fail(CloseCode.INVALID_PAYLOAD, "invalid UTF-8")
-                    return []
-        if self.close_code is not None:
-            return []
-        buffer = self._buffer
-        if buffer is not None:
-            buffer += data
-            if len(buffer) < self._need:
+        size = len(data)
+        # Nearly every chunk is one whole text frame, with a 7-bit or (the longer ones) a 16-bit length.
+        if 5 < size <= self._whole and data[0] == _WHOLE_TEXT:
+            try:
+                if data[1] == size + 122:  # masked, size - 6
+                    if size < 132:
+                        return [unmask(data[6:], data[2:6]).decode()]
+                elif data[1] == _MASKED_16 and size > 133 and data[2] << 8 | data[3] == size - 8:
+                    return [unmask(data[8:] if size < _LARGE else memoryview(data)[8:], data[4:8]).decode()]
+            except UnicodeDecodeError:
+                self._fail(CloseCode.INVALID_PAYLOAD, "invalid UTF-8")
                 return []
-            data = bytes(buffer)
-            self._buffer = None
-        messages: list[str | bytes] = []
-        try:
-            self._parse(data, messages)
-        except _Violation as violation:
-            self._fail(violation.code, violation.reason)
-        return messages
+        return self._receive(data) if self.close_code is None else []
 
     def send_close(self, code: int, reason: str = "") -> bytes:
         """The frame that begins the closing handshake; the peer's answer needs no echo then."""
         self.close_sent = True
         return encode_close(code, reason)
 
-    def _parse(self, data: bytes, messages: list[str | bytes]) -> None:
+    def _receive(self, data: bytes) -> list[str | bytes]:
+        messages: list[str | bytes] = []
+        replies: list[bytes] = []
+        try:
+            self._parse(data, messages, replies)
+        except _Violation as violation:
+            self._fail(violation.code, violation.reason, replies)
+        except UnicodeDecodeError:
+            self._fail(CloseCode.INVALID_PAYLOAD, "invalid UTF-8", replies)
+        else:
+            busy = self._held or self._message is not None or self.close_code is not None
+            self._whole = -1 if busy else self._max_payload
+            if replies:
+                self.replies += b"".join(replies)
+        return messages
+
+    def _parse(self, data: bytes, messages: list[str | bytes], replies: list[bytes]) -> None:
+        if self._held:
+            data = self._held + data
+            self._held = b""
         position, end = 0, len(data)
-        self._need = 0
-        while end - position >= 2 and self.close_code is None:
+        if self._left and (position := self._take(data, 0, messages)) == end:
+            return
+        while end - position > 1:
             first, second = data[position], data[position + 1]
-            length, start = second & 127, position + 6
+            start = position + 6
+            length = second - 128
+            if first == _WHOLE_TEXT and 0 <= length < 126 and self._message is None:
+                stop = start + length
+                if stop <= end and length <= self._max_payload:
+                    messages.append(unmask(data[start:stop], data[position + 2 : start]).decode())
+                    position = stop
+                    continue
             self._check_head(first, second)
-            if length == 126:
-                start += 2
+            if length > 125:
+                start += 2 if length == 126 else 8
                 if end < start - 4:
                     break
-                length = data[position + 2] << 8 | data[position + 3]
-                if length < 126:
-                    raise _Violation(CloseCode.PROTOCOL_ERROR, "a length that is not minimal")
-            elif length == 127:
-                start += 8
-                if end < start - 4:
+                length = _length(data[position + 2 : start - 4])
+            stop = start + length
+            if first & CLOSE:  # the bit that makes an opcode a control frame's
+                if end < stop:
                     break
-                length = int.from_bytes(data[position + 2 : position + 10], "big")
-                if length < 65536 or length >> 63:
-                    raise _Violation(CloseCode.PROTOCOL_ERROR, "a length that is not minimal")
-            if first & 15 < CLOSE and self._size + length > self._max_payload:
-                raise _Violation(CloseCode.MESSAGE_TOO_BIG, "the message is too big")
-            if end < start + length:
-                self._need = start + length - position
-                break
-            payload = unmask(data[start : start + length], data[start - 4 : start]) if length else b""
-            position = start + length
-            if first & 15 >= CLOSE:
-                self._control(first & 15, payload)
+                payload = unmask(data[start:stop], data[start - 4 : start])
+                reply = self._control(first & 15, payload)
+                if reply:
+                    replies.append(reply)
+                if self.close_code is not None:
+                    return
+                position = stop
             else:
-                message = self._data(first, payload)
-                if message is not None:
-                    messages.append(message)
-        if position < end and self.close_code is None:
-            self._buffer = bytearray(data[position:] if position else data)
+                message = self._message
+                if length + (len(message) if message else 0) > self._max_payload:
+                    raise _Violation(CloseCode.MESSAGE_TOO_BIG, "the message is too big")
+                if end < start:
+                    break
+                if message is None and first > 127 and stop <= end:
+                    view = memoryview(data)[start:stop] if length > _LARGE else data[start:stop]
+                    payload = unmask(view, data[start - 4 : start])
+                    messages.append(payload.decode() if first == _WHOLE_TEXT else payload)
+                    position = stop
+                else:
+                    self._begin(first, length, data[start - 4 : start])
+                    position = self._take(data, start, messages)
+        if position < end:
+            self._held = data[position:]
 
     def _check_head(self, first: int, second: int) -> None:
         opcode = first & 15
@@ -161,57 +190,75 @@ class Protocol:
                 raise _Violation(CloseCode.PROTOCOL_ERROR, "a control frame that is fragmented or too long")
         elif opcode > BINARY:
             raise _Violation(CloseCode.PROTOCOL_ERROR, "a reserved opcode")
-        elif (opcode == CONTINUATION) != (self._fragments is not None):
+        elif (opcode == CONTINUATION) != (self._message is not None):
             raise _Violation(CloseCode.PROTOCOL_ERROR, "a continuation of nothing, or a message inside a message")
 
-    def _data(self, first: int, payload: bytes) -> str | bytes | None:
-        opcode, final = first & 15, first >= 128
-        fragments = self._fragments
-        if fragments is None:
-            if final:
-                return self._text(payload) if opcode == TEXT else payload
-            fragments = self._fragments = []
-            self._opcode = opcode
-            self._decoder = _utf8_decoder() if opcode == TEXT else None
-        elif len(fragments) >= self._max_fragments:
+    def _begin(self, first: int, length: int, key: bytes) -> None:
+        """A data frame that is no message by itself, or not complete: from now on its bytes are taken as they come."""
+        if self._message is None:
+            self._message = bytearray()
+            self._text = first & 15 == TEXT
+            self._fragments = 0
+        self._fragments += 1
+        if self._fragments > self._max_fragments:
             raise _Violation(CloseCode.POLICY_VIOLATION, "too many fragments")
-        self._size += len(payload)
-        if self._decoder is None:
-            fragments.append(payload)
+        self._left = length
+        self._key = key
+        self._final = first > 127
+
+    def _take(self, data: bytes, start: int, messages: list[str | bytes]) -> int:
+        """Take what ``data`` has of the frame under way; returns where the next frame starts."""
+        message, left, key = self._message, self._left, self._key
+        assert message is not None
+        size = len(data) - start
+        if size > left:
+            size = left
+            part = unmask(memoryview(data)[start : start + size], key)
         else:
-            try:
-                fragments.append(self._decoder.decode(payload, final))
-            except UnicodeDecodeError as error:
-                raise _Violation(CloseCode.INVALID_PAYLOAD, "invalid UTF-8") from error
-        if not final:
-            return None
-        self._fragments, self._size, self._decoder = None, 0, None
-        return "".join(fragments) if self._opcode == TEXT else b"".join(fragments)
+            part = unmask(memoryview(data)[start:] if start else data, key)
+        if size & 3:
+            self._key = key[size & 3 :] + key[: size & 3]
+        message += part
+        self._left = left = left - size
+        complete = self._final and not left
+        if self._text and (self._tail or not part.isascii()):
+            part = self._tail + part
+            self._tail = part[utf_8_decode(part, "strict", complete)[1] :]
+        if complete:
+            messages.append(message.decode() if self._text else bytes(message))
+            self._message, self._tail, self._key = None, b"", b""
+        return start + size
 
-    @staticmethod
-    def _text(payload: bytes) -> str:
-        try:
-            return payload.decode()
-        except UnicodeDecodeError as error:
-            raise _Violation(CloseCode.INVALID_PAYLOAD, "invalid UTF-8") from error
-
-    def _control(self, opcode: int, payload: bytes) -> None:
+    def _control(self, opcode: int, payload: bytes) -> bytes:
+        """Handle a control frame; returns the frame that answers it, if any."""
         if opcode == PING:
-            self.replies += encode_frame(payload, PONG)
-        elif opcode == CLOSE:
-            code, reason = CloseCode.NORMAL, ""
-            if payload:
-                code = int.from_bytes(payload[:2], "big")  # type: ignore[assignment]
-                if len(payload) == 1 or not valid_close_code(code):
-                    raise _Violation(CloseCode.PROTOCOL_ERROR, "an invalid close code")
-                reason = self._text(payload[2:])
-            self.close_code, self.close_reason = int(code), reason
-            if not self.close_sent:
-                self.replies += encode_frame(payload[:2], CLOSE)
+            return encode_frame(payload, PONG)
+        if opcode == PONG:
+            return b""
+        code, reason = int(CloseCode.NO_STATUS), ""
+        if payload:
+            code = int.from_bytes(payload[:2], "big")
+            if len(payload) == 1 or not valid_close_code(code):
+                raise _Violation(CloseCode.PROTOCOL_ERROR, "an invalid close code")
+            reason = payload[2:].decode()
+        self._end(code, reason)
+        return b"" if self.close_sent else encode_frame(payload[:2], CLOSE)
 
-    def _fail(self, code: CloseCode, reason: str) -> None:
-        self._buffer = self._fragments = self._decoder = None
+    def _fail(self, code: CloseCode, reason: str, replies: Iterable[bytes] = ()) -> None:
+        self._end(int(code), reason)
         self.failed = True
-        self.close_code, self.close_reason = int(code), reason
-        if not self.close_sent:
-            self.replies += encode_close(code, reason)
+        self.replies = b"".join((self.replies, *replies, b"" if self.close_sent else encode_close(code, reason)))
+
+    def _end(self, code: int, reason: str) -> None:
+        """Nothing more is received, and nothing is kept of what was under way."""
+        self.close_code, self.close_reason = code, reason
+        self._message, self._left, self._whole = None, 0, -1
+        self._held = self._tail = self._key = b""
+
+
+def _length(field: bytes) -> int:
+    """The payload length of a frame from its 16-bit or 64-bit field."""
+    length = int.from_bytes(field, "big")
+    if length < (126 if len(field) == 2 else 65536) or length >> 63:
+        raise _Violation(CloseCode.PROTOCOL_ERROR, "a length that is not minimal, or beyond 63 bits")
+    return length
