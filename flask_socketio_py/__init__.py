@@ -1,12 +1,21 @@
-"""Socket.IO for Flask on gevent: the public names, and nothing else."""
+"""Socket.IO for Flask on gevent: the public names, each loaded when first asked for.
+
+`python -m flask_socketio_py` and gunicorn's arbiter import this package before gevent has patched the standard library.
+Flask and what it stands on must not be imported before that: a lock that they bind would stay the blocking one.
+"""
 
 from __future__ import annotations
 
-from .class_namespace import Namespace
+import importlib
+from typing import TYPE_CHECKING
+
 from .errors import ConnectionRefusedError, DisconnectedError, SocketIOError, TimeoutError
-from .extension import SocketIO
-from .shortcuts import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
-from .testing import SocketIOTestClient
+
+if TYPE_CHECKING:
+    from .class_namespace import Namespace
+    from .extension import SocketIO
+    from .shortcuts import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
+    from .testing import SocketIOTestClient
 
 __all__ = [
     "ConnectionRefusedError",
@@ -25,3 +34,12 @@ __all__ = [
     "rooms",
     "send",
 ]
+
+_HOMES = {"Namespace": "class_namespace", "SocketIO": "extension", "SocketIOTestClient": "testing"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f".{_HOMES.get(name, 'shortcuts')}", __name__), name)
+    return value

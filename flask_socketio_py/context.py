@@ -37,8 +37,8 @@ class HandlerContext:
 
     __slots__ = (
         "_g",
-        "_request",
         "_late_functions",
+        "_request",
         "_session",
         "_url_adapter",
         "app",

@@ -155,7 +155,11 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
         else:
             super().run_application()
         unread = (self.content_length or 0) - self.wsgi_input.position
-        if self.close_connection or unread > MAX_SKIPPED or (self.wsgi_input.chunked_input and self.wsgi_input.position == 0):
+        if (
+            self.close_connection
+            or unread > MAX_SKIPPED
+            or (self.wsgi_input.chunked_input and self.wsgi_input.position == 0)
+        ):
             self.close_connection = True
             self.wsgi_input = pywsgi.Input(self.rfile, 0)
 
@@ -165,7 +169,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
             try:
                 handshake.accept(self.environ)
             except handshake.HandshakeError as error:
-                self.start_response(error.status, [*error.headers, ("Content-Type", "text/plain"), ("Connection", "close")])
+                self.start_response(
+                    error.status, [*error.headers, ("Content-Type", "text/plain"), ("Connection", "close")]
+                )
                 return [error.message.encode()]
         return super().upgrade_websocket()
 
@@ -278,7 +284,7 @@ def run(extension: SocketIO, app: Flask, host: str | None, port: int | None, opt
         _serve(extension, app, host, port, log_output, options)
 
     if use_reloader:
-        from werkzeug.serving import run_with_reloader
+        from werkzeug._reloader import run_with_reloader
 
         run_with_reloader(serve, **reloader_options)
     else:
