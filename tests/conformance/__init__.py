@@ -1,0 +1,17 @@
+"""Conformance: one test per sentence of the Engine.IO 4 and Socket.IO 5 protocol documents, over raw sockets.
+
+Where the official Node server and this package differ on purpose, the test says so (`ours(…, node=…)`, or a skip when
+`FOREIGN`), and the difference stands in this table:
+
+| what | Node | here | why |
+|---|---|---|---|
+| unknown method on a session (PUT) | 500, empty | 400 | the client's fault, not the server's |
+| WebSocket with another `EIO` | 101, then dropped | refused before 101 | nothing is allocated |
+| upgrade with `transport=polling` | 101, then closed | refused before 101 | nothing is allocated |
+| second WebSocket of a session | 101, then closed | that, or refused before 101 | nothing is allocated |
+| probe with `allow_upgrades` off | served | refused | the option says so |
+| `42`, `43` without a payload | let through, nameless | connection closed | there is nothing to dispatch |
+| over 10 attachments on emit | sent; the client breaks off | `ValueError` at the emit | the fault is the caller's |
+| placeholder number `true`, `0.5` | `undefined` as argument | connection closed | an index is asked for |
+| Origin, nothing configured | not looked at | own origin only | Flask-SocketIO's default, and safer |
+"""

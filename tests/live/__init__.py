@@ -1,0 +1,1 @@
+"""Live tests: real server processes, real sockets, the official JavaScript client."""

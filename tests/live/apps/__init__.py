@@ -1,0 +1,1 @@
+"""Applications the live tests serve, written as a user of Flask-SocketIO writes them."""

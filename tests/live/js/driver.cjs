@@ -1,0 +1,79 @@
+// The official client, driven from Python: one JSON command a line on stdin, one JSON report a line on stdout.
+// Every command is answered by {"reply": its number, "value": ...} or {"reply": ..., "error": ...}; whatever happens to
+// a socket is reported as {"client": its name, "kind": ..., ...} in the order in which it happened.
+"use strict";
+
+const readline = require("node:readline");
+const { Manager } = require("socket.io-client");
+const { pack, unpack } = require("./wire.cjs");
+
+const sockets = new Map();
+
+function report(entry) {
+  process.stdout.write(JSON.stringify(entry) + "\n");
+}
+
+const COMMANDS = {
+  open({ client, url, namespace, auth, share, options }) {
+    const manager = share
+      ? sockets.get(share).io
+      : new Manager(url, { autoConnect: false, rejectUnauthorized: false, ...options });
+    const socket = manager.socket(namespace, { auth: unpack(auth) ?? undefined });
+    const tell = (kind, entry) => report({ client, kind, ...entry });
+    socket.answers = {};
+    sockets.set(client, socket);
+    socket.on("connect", () =>
+      tell("connect", { sid: socket.id, transport: manager.engine.transport.name, recovered: socket.recovered })
+    );
+    // The details of a WebSocket's end are its close event: 1006 is an end without a close frame.
+    socket.on("disconnect", (reason, details) => tell("disconnect", { reason, code: details?.context?.code ?? null }));
+    socket.on("connect_error", (error) =>
+      tell("connect_error", { message: error.message, data: pack(error.data), active: socket.active })
+    );
+    socket.onAny((event, ...args) => {
+      const ack = typeof args.at(-1) === "function" ? args.pop() : null;
+      tell("event", { event, args: pack(args), ack: ack !== null });
+      if (ack && event in socket.answers) ack(...(socket.answers[event] ?? args));
+    });
+    if (!share) {
+      manager.on("open", () => {
+        tell("open", { transport: manager.engine.transport.name });
+        manager.engine.on("upgrade", (transport) => tell("upgrade", { transport: transport.name }));
+      });
+      manager.on("reconnect_attempt", (attempt) => tell("reconnect_attempt", { attempt }));
+    }
+    socket.connect();
+  },
+
+  connect: ({ client }) => void sockets.get(client).connect(),
+
+  disconnect: ({ client }) => void sockets.get(client).disconnect(),
+
+  // The answer to a server's question: a list of arguments, or null to give its own arguments back.
+  answer({ client, event, args }) {
+    sockets.get(client).answers[event] = unpack(args);
+  },
+
+  emit: ({ client, args }) => void sockets.get(client).emit(...unpack(args)),
+
+  call: ({ client, args }) =>
+    new Promise((resolve) => sockets.get(client).emit(...unpack(args), (...answer) => resolve(pack(answer)))),
+
+  state({ client }) {
+    const socket = sockets.get(client);
+    const engine = socket.io.engine;
+    return { sid: socket.id ?? null, connected: socket.connected, transport: engine?.transport?.name ?? null };
+  },
+};
+
+readline
+  .createInterface({ input: process.stdin })
+  .on("line", async (line) => {
+    const { number, command, ...parameters } = JSON.parse(line);
+    try {
+      report({ reply: number, value: (await COMMANDS[command](parameters)) ?? null });
+    } catch (error) {
+      report({ reply: number, error: String(error?.stack ?? error) });
+    }
+  })
+  .on("close", () => process.exit(0));

@@ -1,0 +1,1 @@
+"""Tests of the websocket package, a file for each of its modules."""
