@@ -18,6 +18,11 @@ from flask.signals import appcontext_popped, appcontext_pushed, appcontext_teari
 
 from .socketio.socket import Socket
 
+_set_app, _set_request = _cv_app.set, _cv_request.set
+# Who listens to Flask's signals; the mappings are the signals' own and change with them.
+_PUSHED, _POPPED = appcontext_pushed.receivers, appcontext_popped.receivers
+_REQUEST_TEARDOWN, _APP_TEARDOWN = request_tearing_down.receivers, appcontext_tearing_down.receivers
+
 OnError = Callable[[Exception, str], Any]
 
 
@@ -125,11 +130,14 @@ class HandlerContext:
         return self._late_functions
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], on_error: OnError | None = None) -> Any:
-        """Call ``function(*args)`` in this context; ``on_error(error, namespace)`` answers for it, or raises again."""
+        """Call ``function(*args)`` in this context; ``on_error(error, namespace)`` answers for it, or raises again.
+
+        The variables are not set back: every handler runs in a ``contextvars.Context`` of its own, which ends with it.
+        """
+        _set_app(self)  # type: ignore[arg-type]
+        _set_request(self)  # type: ignore[arg-type]
         app = self.app
-        app_token = _cv_app.set(self)  # type: ignore[arg-type]
-        request_token = _cv_request.set(self)  # type: ignore[arg-type]
-        if appcontext_pushed.receivers:
+        if _PUSHED:
             appcontext_pushed.send(app, _async_wrapper=app.ensure_sync)
         raised: BaseException | None = None
         try:
@@ -146,13 +154,11 @@ class HandlerContext:
             raised = error
             raise
         finally:
-            if app.teardown_request_funcs or request_tearing_down.receivers:
+            if app.teardown_request_funcs or _REQUEST_TEARDOWN:
                 app.do_teardown_request(raised)
-            if app.teardown_appcontext_funcs or appcontext_tearing_down.receivers:
+            if app.teardown_appcontext_funcs or _APP_TEARDOWN:
                 app.do_teardown_appcontext(raised)
-            _cv_request.reset(request_token)
-            _cv_app.reset(app_token)
-            if appcontext_popped.receivers:
+            if _POPPED:
                 appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
             raised = None
 

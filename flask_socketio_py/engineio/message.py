@@ -19,7 +19,7 @@ class PreparedMessage:
         self.text = text
         self.attachments = attachments
         #: Bytes that count against an outbox.
-        self.size = len(text) + (sum(map(len, attachments)) if attachments else 0)
+        self.size = len(text) if not attachments else len(text) + sum(map(len, attachments))
         self._frames: bytes | None = None
         self._packets: bytes | None = None
 

@@ -51,18 +51,24 @@ class Client:
 
     def on_message(self, session: Session, data: str | bytes) -> None:
         try:
-            if type(data) is not str:
-                self._gather(data)  # type: ignore[arg-type]
-                return
-            if self._gathering is not None:
-                raise PacketError("text where an attachment was expected")
-            received = packet.decode(data, self.server.codec.decode)
-            if received[4]:
-                if not self.sockets:
+            if type(data) is str and self._gathering is None:
+                received = packet.decode(data, self.server.codec.decode)
+                kind, namespace, ack_id, args, attachments = received
+                socket = self.sockets.get(namespace)
+                if kind == packet.EVENT and socket is not None and socket.connected:
+                    handler = self.server.listener.event_handler(namespace, args[0])  # the hot path
+                    if handler is not None:
+                        self._start(self._run_event, socket, handler, ack_id, args)
+                elif not attachments:
+                    self._receive(received)
+                elif not self.sockets:
                     raise PacketError("a binary packet before CONNECT")
-                self._gathering, self._attachments = received, []
+                else:
+                    self._gathering, self._attachments = received, []
+            elif type(data) is str:
+                raise PacketError("text where an attachment was expected")
             else:
-                self._receive(received)
+                self._gather(data)  # type: ignore[arg-type]
         except PacketError as error:
             log.info("closed a client that broke the protocol: %s", error)
             session.close(Reason.FORCED_CLOSE)
@@ -127,7 +133,7 @@ class Client:
         else:
             if server.options.always_connect:
                 self._accept(socket)
-            self._start(self._run_connect, socket, handler, auth)
+            self._start(self._run_connect, socket, handler, auth or None)
 
     def _run_connect(self, socket: Socket, handler: Callable[[Socket, Any], None], auth: Any) -> None:
         try:
@@ -191,17 +197,19 @@ class Client:
         except Exception:
             log.exception("a handler of the event %.100r failed", args[0])
         finally:
-            self._ended()
+            self.in_flight -= 1
+            if self.session.paused:
+                self._apply_pressure()
 
     # -- handlers under limits -----------------------------------------------------------------------------------------------
 
     def _start(self, function: Callable[..., None], *args: Any) -> None:
         """Start a handler; ``function`` calls :meth:`_ended` when it is done."""
         server = self.server
-        self.in_flight += 1
-        if self.in_flight >= server.options.max_handlers_per_client:
+        self.in_flight = in_flight = self.in_flight + 1
+        if in_flight >= server.max_handlers:
             self._apply_pressure()
-        if server.options.async_handlers:
+        if server.concurrent:
             server.dispatcher.start(function, *args)
         elif self._jobs is None:
             self._jobs = deque()

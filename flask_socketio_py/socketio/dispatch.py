@@ -25,56 +25,62 @@ _Job = tuple[Callable[..., Any], tuple[Any, ...]]
 class Dispatcher:
     """Runs functions in pooled greenlets of the hub it was first used with."""
 
-    __slots__ = ("_hub", "_idle", "running")
+    __slots__ = ("_hub", "_idle", "_workers")
 
     def __init__(self) -> None:
         self._hub: Any = None
         self._idle: list[Any] = []
-        #: Functions running (or blocked) now.
-        self.running = 0
+        self._workers = 0
+
+    @property
+    def running(self) -> int:
+        """Functions running (or blocked) now."""
+        return self._workers - len(self._idle)
 
     def start(self, function: Callable[..., Any], *args: Any) -> None:
         """Run ``function(*args)`` in a greenlet and a context of its own: now from the hub, else in the hub's next turn."""
         hub = self._hub
         if hub is None:
             hub = self._hub = get_hub()
-        if getcurrent() is hub:
-            worker = self._idle.pop() if self._idle else greenlet(self._work, hub)
-            worker.switch((function, args))
-        else:
+        if getcurrent() is not hub:
             hub.loop.run_callback(self.start, function, *args)
+        elif self._idle:
+            self._idle.pop().switch((function, args))
+        else:
+            greenlet(self._work, hub).switch((function, args))
 
     def _work(self, job: _Job) -> None:
-        hub, idle, worker = self._hub, self._idle, getcurrent()
-        while True:
-            self.running += 1
-            try:
-                Context().run(job[0], *job[1])
-            except GreenletExit:
-                return
-            except BaseException:
-                # What handlers raise is dealt with where they are called: this is a defect of ours, or a wish to end.
-                log.exception("a handler's greenlet failed")
-            finally:
-                self.running -= 1
-            if len(idle) >= MAX_IDLE:
-                return
-            idle.append(worker)
-            received = self._wait(hub)
-            if received is None:
-                return
-            job = received
+        """The life of a worker: a job, a place among the idle, the next job."""
+        idle, hub, worker = self._idle, self._hub, getcurrent()
+        received: _Job | None = job
+        self._workers += 1
+        try:
+            while received is not None:
+                try:
+                    Context().run(received[0], *received[1])
+                except GreenletExit:
+                    return
+                except BaseException:
+                    # What handlers raise is dealt with where they are called: a defect of ours, or a wish to end.
+                    log.exception("a handler's greenlet failed")
+                if len(idle) >= MAX_IDLE:
+                    return
+                idle.append(worker)
+                received = self._wait(hub)
+        finally:
+            self._workers -= 1
 
-    @staticmethod
-    def _wait(hub: Any) -> _Job | None:
-        while True:
-            try:
+    def _wait(self, hub: Any) -> _Job | None:
+        """Be idle until a job comes; ``None``: the greenlet is to end."""
+        try:
+            while True:
                 job = hub.switch()
-            except GreenletExit:
-                return None
-            except BaseException:
-                # A gevent.Timeout that an earlier job started and never cancelled: it has nobody to reach any more.
-                log.warning("an exception reached an idle handler greenlet (a gevent.Timeout that was never closed?)")
-                continue
-            if type(job) is tuple:
-                return job
+                if type(job) is tuple:
+                    return job
+        except GreenletExit:
+            self._idle.remove(getcurrent())
+            return None
+        except BaseException:
+            # A gevent.Timeout that an earlier job started and never cancelled: it has nobody to reach any more.
+            log.warning("an exception reached an idle handler greenlet (a gevent.Timeout that was never closed?)")
+            return self._wait(hub)

@@ -38,11 +38,17 @@ def decode(text: str, loads: Callable[[str], Any]) -> Packet:
     """
     if text[:1] == "2":  # the hot path: an event in the main namespace, perhaps with an ack id
         start = text.find("[", 1, 18)
-        if start == 1:
-            return EVENT, "/", None, _event(loads(text[1:])), 0
-        digits = text[1:start]
-        if start > 0 and digits.isascii() and digits.isdigit():
-            return EVENT, "/", int(digits), _event(loads(text[start:])), 0
+        ack_id = None
+        if start > 1:
+            digits = text[1:start]
+            if digits.isdigit() and digits.isascii():
+                ack_id = int(digits)
+            else:
+                start = 0
+        if start > 0:
+            data = loads(text[start:])
+            if type(data) is list and data and type(data[0]) is str and data[0] not in RESERVED:
+                return EVENT, "/", ack_id, data, 0
     head = _HEAD.match(text)
     if head is None:
         raise PacketError("a packet of an unknown type")
@@ -98,7 +104,7 @@ def encode_event(prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: 
     Raises:
         TypeError, ValueError: for data that can't be sent.
     """
-    return _encode(b"2", b"5", prefix, args, ack_id, codec)
+    return _encode(b"42", b"45", prefix, args, ack_id, codec)
 
 
 def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) -> PreparedMessage:
@@ -107,7 +113,7 @@ def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) ->
     Raises:
         TypeError, ValueError: for data that can't be sent.
     """
-    return _encode(b"3", b"6", prefix, args, ack_id, codec)
+    return _encode(b"43", b"46", prefix, args, ack_id, codec)
 
 
 def encode_connect(prefix: bytes, data: dict[str, Any], codec: Codec) -> PreparedMessage:
@@ -129,15 +135,15 @@ def _encode(
     plain: bytes, binary: bytes, prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: Codec
 ) -> PreparedMessage:
     body, attachments = codec.encode(args)
-    ack = b"" if ack_id is None else b"%d" % ack_id
     if not attachments:
-        return PreparedMessage(b"4" + plain + prefix + ack + body)
+        return PreparedMessage(plain + prefix + (b"" if ack_id is None else b"%d" % ack_id) + body)
+    ack = b"" if ack_id is None else b"%d" % ack_id
     if len(attachments) > MAX_ATTACHMENTS:
         raise ValueError(
             f"{len(attachments)} pieces of binary data in one event: official clients refuse more than {MAX_ATTACHMENTS}; "
             "join them into one, or send several events"
         )
-    return PreparedMessage(b"4%b%d-%b%b%b" % (binary, len(attachments), prefix, ack, body), attachments)
+    return PreparedMessage(b"%b%d-%b%b%b" % (binary, len(attachments), prefix, ack, body), attachments)
 
 
 def fill_placeholders(data: Any, attachments: Sequence[bytes], depth: int = 0) -> Any:

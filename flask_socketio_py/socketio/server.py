@@ -55,6 +55,8 @@ class Server:
         self.options = options
         self.listener = listener
         self.codec = codec
+        self.max_handlers = options.max_handlers_per_client
+        self.concurrent = options.async_handlers
         self.dispatcher = Dispatcher()
         self.namespaces: dict[str, Namespace] = {}
         self.engine = EngineServer(options, self)

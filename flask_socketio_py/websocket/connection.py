@@ -184,14 +184,22 @@ class Connection:
     def _take(self, data: bytes) -> None:
         protocol = self._protocol
         messages = protocol.feed(data)
-        if messages:
+        if protocol.replies and protocol.close_code is None:
+            self._reply()  # a pong doesn't wait for what the messages around its ping lead to
+        if len(messages) == 1 and self._timer is None:
+            self._receiver.on_message(messages[0])
+        elif messages:
             self._deliver(messages)
-        if protocol.replies:
-            replies, protocol.replies = protocol.replies, b""
-            if not self.send(replies) and self._remainder is not None:
-                self._remainder = memoryview(bytes(self._remainder) + replies)
         if protocol.close_code is not None and self._backlog is None:
+            self._reply()
             self._peer_closed()
+
+    def _reply(self) -> None:
+        """Write the frames the protocol answers with: pongs, the close frame."""
+        protocol = self._protocol
+        replies, protocol.replies = protocol.replies, b""
+        if replies and not self.send(replies) and self._remainder is not None:
+            self._remainder = memoryview(bytes(self._remainder) + replies)
 
     def _deliver(self, messages: list[str | bytes]) -> None:
         receiver = self._receiver
@@ -214,6 +222,7 @@ class Connection:
             if self._paused or self._sock is None:
                 return
             if self._protocol.close_code is not None:
+                self._reply()
                 self._peer_closed()
                 return
             self._reader.start(self._on_readable)

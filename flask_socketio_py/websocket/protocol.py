@@ -1,8 +1,8 @@
 """Protocol: bytes in; messages, control replies and the end out. Fragments, UTF-8, limits. No I/O. RFC 6455, 5 to 8.
 
 What a peer does wrong ends the connection here with the protocol's own close code; nothing is raised. Nothing is
-allocated for what a peer only announces, and a payload is unmasked and checked as it arrives: bad UTF-8 is refused with
-the byte that makes it bad, not when the message is complete.
+allocated for what a peer only announces, and a payload is unmasked and checked as it arrives: bad UTF-8 is refused at
+once, not when the message is complete.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class _Violation(Exception):
 class Protocol:
     """The receiving side of one connection.
 
-    After :meth:`feed`, ``replies`` holds frames to write (take them and set it back to ``b""``). ``close_code`` is set once
-    the peer has closed, or broken the protocol (``failed``); nothing more is received then.
+    After :meth:`feed`, ``replies`` holds frames to write (take them and set it back to ``b""``). ``close_code`` is set
+    once the peer has closed, or broken the protocol (``failed``); nothing more is received then.
     """
 
     __slots__ = (
@@ -220,11 +220,10 @@ class Protocol:
             self._key = key[size & 3 :] + key[: size & 3]
         message += part
         self._left = left = left - size
-        complete = self._final and not left
         if self._text and (self._tail or not part.isascii()):
             part = self._tail + part
-            self._tail = part[utf_8_decode(part, "strict", complete)[1] :]
-        if complete:
+            self._tail = part[utf_8_decode(part, "strict", False)[1] :]
+        if self._final and not left:
             messages.append(message.decode() if self._text else bytes(message))
             self._message, self._tail, self._key = None, b"", b""
         return start + size
@@ -237,8 +236,8 @@ class Protocol:
             return b""
         code, reason = int(CloseCode.NO_STATUS), ""
         if payload:
-            code = int.from_bytes(payload[:2], "big")
-            if len(payload) == 1 or not valid_close_code(code):
+            code = int.from_bytes(payload[:2], "big")  # half a code is below all that are valid
+            if not valid_close_code(code):
                 raise _Violation(CloseCode.PROTOCOL_ERROR, "an invalid close code")
             reason = payload[2:].decode()
         self._end(code, reason)
