@@ -1,4 +1,7 @@
-"""Namespace: handlers as the methods ``on_<event>`` of a class. Flask-SocketIO's class, and python-socketio's below it."""
+"""Namespace: handlers as the methods ``on_<event>`` of a class.
+
+Flask-SocketIO's class, and python-socketio's below it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Namespace:
         return self.socketio.server
 
     def handles(self, event: str) -> bool:
-        """Whether the class has a method for this event. The only place where a client's string becomes an attribute name."""
+        """Whether the class has a method for this event.
+
+        The only place where a client's string becomes an attribute name.
+        """
         return callable(getattr(type(self), "on_" + event, None))
 
     def trigger_event(self, event: str, *args: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Every option once: its default, its unit, and why. Checked at construction; knows nothing of the rest of the package."""
+"""Every option once: its default, its unit, and why.
+
+Checked at construction; knows nothing of the rest of the package.
+"""
 
 from __future__ import annotations
 
@@ -132,6 +135,17 @@ def build(values: Mapping[str, Any]) -> Options:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             warnings.warn(f"SocketIO has no option {name!r}: it is ignored.{hint}", UserWarning, stacklevel=4)
     return Options(**known)
+
+
+def gather(application: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options set as ``SOCKETIO_<NAME>`` in an application's configuration, and over them the arguments."""
+    keys = {name: f"SOCKETIO_{name.upper()}" for name in OPTION_NAMES}
+    values = {name: application[key] for name, key in keys.items() if key in application}
+    values.update(arguments)
+    if "resource" in values:  # Flask-SocketIO's other name
+        resource = values.pop("resource")
+        values.setdefault("path", resource)
+    return values
 
 
 def _positive(name: str, value: Any) -> None:

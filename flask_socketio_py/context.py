@@ -1,8 +1,8 @@
 """The Flask context around one handler call: current_app, g, request (with sid, namespace, event), session, teardown.
 
-A context pushed as for an HTTP request costs fifty microseconds; this one is an object of eight slots that makes request,
-session and g when a handler asks for them, and runs teardown functions where there are any. The policy and its price live
-here and nowhere else. Like Flask-SocketIO it does not run before_request and after_request functions.
+A context pushed as for an HTTP request costs fifty microseconds; this one is an object of eight slots that makes
+request, session and g when a handler asks for them, and runs teardown functions where there are any. The policy and
+its price live here and nowhere else. Like Flask-SocketIO it does not run before_request and after_request functions.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class HandlerContext:
                 kept.memo.json_module = self.app.json
             model = kept.memo
             # A copy per event: two handlers of one client may run at once, and each has its own event.
-            request = self._request = type(model).__new__(type(model))
+            request = self._request = object.__new__(type(model))
             vars(request).update(vars(model))
             vars(request).update(
                 sid=self.socket.id,

@@ -7,7 +7,7 @@
     │   ├── ConnectionRefusedError      raised BY a connect handler to refuse the client
     │   ├── TimeoutError                an acknowledgement did not arrive in time (also a builtin TimeoutError)
     │   │   └── DisconnectedError       ... and never will: the client has gone
-    │   └── PeerError                   the peer broke a protocol; ends that peer's connection, never shown as a traceback
+    │   └── PeerError                   the peer broke a protocol: ends its connection, is never a traceback
     │       ├── PacketError             a packet that can't be decoded
     │       └── EngineIOError           an HTTP request the Engine.IO server refuses, with the protocol's code
     ├── TypeError, ValueError           our user's mistake, raised at the call that made it
@@ -42,7 +42,7 @@ class TimeoutError(SocketIOError, builtins.TimeoutError):
 
 
 class DisconnectedError(TimeoutError):
-    """The client disconnected before it acknowledged; a kind of :class:`TimeoutError`, so that one ``except`` serves."""
+    """The client disconnected before it acknowledged; a :class:`TimeoutError`, so that one ``except`` serves."""
 
 
 class PeerError(SocketIOError):

@@ -1,13 +1,13 @@
 """SocketIO: the Flask extension. Decorators register handlers, ``emit`` reaches clients, ``run`` serves.
 
-The endpoint is served below Flask's routing, as a wrapper of ``app.wsgi_app``; everything else is Flask's. Names, options
-and meanings are Flask-SocketIO 5's; docs/reference lists the intended differences.
+The endpoint is served below Flask's routing, as a wrapper of ``app.wsgi_app``; everything else is Flask's. Names,
+options and meanings are Flask-SocketIO 5's; docs/reference lists the intended differences.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import gevent
@@ -15,8 +15,8 @@ from flask import Flask
 
 from . import config, context, handlers, testing, wsgi_server
 from .class_namespace import Namespace
-from .client_bundle import ClientBundle
 from .engineio.server import EngineServer
+from .middleware import SocketIOMiddleware
 from .socketio.broadcast import BroadcastOperator
 from .socketio.json_codec import Codec, JsonCodec, ModuleCodec
 from .socketio.server import Server
@@ -24,20 +24,6 @@ from .views import ServerView
 
 log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class DisconnectReason:
-    """The reasons a disconnect handler is told, as ``socketio.reason``."""
-
-    SERVER_DISCONNECT = "server disconnect"
-    CLIENT_DISCONNECT = "client disconnect"
-    PING_TIMEOUT = "ping timeout"
-    TRANSPORT_CLOSE = "transport close"
-    TRANSPORT_ERROR = "transport error"
-    PARSE_ERROR = "parse error"
-    FORCED_CLOSE = "forced close"
-    SERVER_SHUTTING_DOWN = "server shutting down"
-    OUTBOX_FULL = "outbox full"
 
 
 class SocketIO:
@@ -51,7 +37,7 @@ class SocketIO:
         TypeError, ValueError: for an option that can't be meant.
     """
 
-    reason = DisconnectReason
+    reason = handlers.DisconnectReason
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         self.server_options: dict[str, Any] = {}
@@ -68,7 +54,8 @@ class SocketIO:
             _refuse_queue(options)
 
     def init_app(self, app: Flask | None, **options: Any) -> None:
-        """Attach to an application; options add to those of the constructor, and ``SOCKETIO_<NAME>`` in ``app.config`` to both.
+        """Attach to an application; options add to those of the constructor, and ``SOCKETIO_<NAME>`` in
+        ``app.config`` to both.
 
         Raises:
             TypeError, ValueError: for an option that can't be meant.
@@ -79,16 +66,7 @@ class SocketIO:
             raise ValueError(
                 "init_app(None) needs a message queue, which this version does not have: pass the application"
             )
-        values = {
-            name: app.config[f"SOCKETIO_{name.upper()}"]
-            for name in config.OPTION_NAMES
-            if f"SOCKETIO_{name.upper()}" in app.config
-        }
-        values.update(self.server_options)
-        if "resource" in values:
-            resource = values.pop("resource")
-            values.setdefault("path", resource)
-        settings = config.build(values)
+        settings = config.build(config.gather(app.config, self.server_options))
         if settings.async_mode == "threading":
             log.info("async_mode='threading' was asked for: gevent serves anyway")
         _set_level("flask_socketio_py", settings.logger)
@@ -105,7 +83,7 @@ class SocketIO:
         wsgi_server.register(self, settings.prefix)
         wsgi_server.adopt_gevent_websocket()
 
-    # -- attributes ----------------------------------------------------------------------------------------------------------
+    # -- attributes --------------------------------------------------------------------------------------------------
 
     @property
     def server(self) -> ServerView:
@@ -153,7 +131,7 @@ class SocketIO:
         """The error handler of namespaces without one of their own."""
         return self._handlers.default_exception_handler
 
-    # -- registration --------------------------------------------------------------------------------------------------------
+    # -- registration ------------------------------------------------------------------------------------------------
 
     def on(self, message: str, namespace: str | None = None) -> Callable[[Function], Function]:
         """Decorator: handle an event. ``"*"`` as event or namespace catches what nothing else handles."""
@@ -165,7 +143,10 @@ class SocketIO:
         return decorator
 
     def event(self, *args: Any, **kwargs: Any) -> Any:
-        """Decorator: handle the event that has the function's name. ``@socketio.event`` or ``@socketio.event(namespace=...)``."""
+        """Decorator: handle the event that has the function's name.
+
+        ``@socketio.event`` or ``@socketio.event(namespace=...)``.
+        """
         if len(args) == 1 and not kwargs and callable(args[0]):
             return self.on(args[0].__name__)(args[0])
 
@@ -205,7 +186,7 @@ class SocketIO:
         self._handlers.default_exception_handler = exception_handler
         return exception_handler
 
-    # -- emitting ------------------------------------------------------------------------------------------------------------
+    # -- emitting ----------------------------------------------------------------------------------------------------
 
     def to(self, *rooms: Any, namespace: str = "/") -> BroadcastOperator:
         """An immutable description of receivers: ``socketio.to("a").except_("b").emit("news", 1)``."""
@@ -227,8 +208,8 @@ class SocketIO:
     ) -> None:
         """Emit an event to everybody in a namespace, or to ``to``: a room, a client's sid, or a list of them.
 
-        Works in handlers, requests, background tasks and other threads. Several arguments, or a tuple, arrive as several
-        arguments. ``skip_sid`` leaves clients out, ``callback`` is called with a client's acknowledgement.
+        Works in handlers, requests, background tasks and other threads. Several arguments, or a tuple, arrive as
+        several arguments. ``skip_sid`` leaves clients out, ``callback`` is called with a client's acknowledgement.
 
         Raises:
             TypeError, ValueError: for data that can't be sent.
@@ -304,7 +285,7 @@ class SocketIO:
             raise RuntimeError("SocketIO is not attached to an application yet: call init_app(app) first")
         return self._server
 
-    # -- serving -------------------------------------------------------------------------------------------------------------
+    # -- serving -----------------------------------------------------------------------------------------------------
 
     def run(self, app: Flask, host: str | None = None, port: int | None = None, **options: Any) -> None:
         """Serve the application with gevent until :meth:`stop`, SIGINT or SIGTERM.
@@ -361,32 +342,6 @@ class SocketIO:
             auth=auth,
             flask_test_client=flask_test_client,
         )
-
-
-class SocketIOMiddleware:
-    """Leads requests to the endpoint (and for the client's bundle) past Flask."""
-
-    def __init__(self, server: Server, wsgi_app: Callable[..., Iterable[bytes]], options: config.Options) -> None:
-        self.wsgi_app = wsgi_app
-        self._engine = server.engine
-        self._prefix = options.prefix
-        self._bundle = ClientBundle(options.client_dir) if options.serve_client else None
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if not path.startswith(self._prefix):
-            return self.wsgi_app(environ, start_response)
-        if (
-            self._bundle is not None
-            and "." in path[len(self._prefix) :]
-            and environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        ):
-            found = self._bundle.respond(path[len(self._prefix) :], environ)
-            if found is not None:
-                status, headers, body = found
-                start_response(status, [*headers, *self._engine.cors.headers(environ)])
-                return [body]
-        return self._engine(environ, start_response)
 
 
 def _several(target: Any) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """Which user function handles what: the registry behind the decorators, and the rules by which it is asked.
 
-Implements ``socketio.server.Listener``. A handler's arity is inspected once, when it is registered: an error inside it is
-never mistaken for a signature. Resolution order and arguments are Flask-SocketIO's.
+Implements ``socketio.server.Listener``. A handler's arity is inspected once, when it is registered: an error inside
+it is never mistaken for a signature. Resolution order and arguments are Flask-SocketIO's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Handler = Callable[..., Any]
 ANY = "*"
+
+
+class DisconnectReason:
+    """The reasons a disconnect handler is told, as ``socketio.reason``."""
+
+    SERVER_DISCONNECT = "server disconnect"
+    CLIENT_DISCONNECT = "client disconnect"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    PARSE_ERROR = "parse error"
+    FORCED_CLOSE = "forced close"
+    SERVER_SHUTTING_DOWN = "server shutting down"
+    OUTBOX_FULL = "outbox full"
+
 
 #: Reasons as Flask-SocketIO's users compare them.
 LEGACY_REASONS = {
@@ -61,7 +76,7 @@ class Handlers:
         self._runners: dict[tuple[str, Any], Callable[[Socket, list[Any]], Any]] = {}
         self._names = set[str]()
 
-    # -- registration ------------------------------------------------------------------------------------------------------
+    # -- registration ------------------------------------------------------------------------------------------------
 
     def add(self, event: str, function: Handler, namespace: str | None) -> None:
         """Register a function for an event of a namespace.
@@ -88,7 +103,7 @@ class Handlers:
         self.class_namespaces[namespace.namespace] = namespace
         self._names.add(namespace.namespace)
 
-    # -- Listener ----------------------------------------------------------------------------------------------------------
+    # -- Listener ----------------------------------------------------------------------------------------------------
 
     def accepts(self, namespace: str) -> bool:
         return namespace in self._names or namespace in self.accepted or ANY in self._names or ANY in self.accepted
@@ -126,7 +141,7 @@ class Handlers:
                 runner = self._runner(event, handler)
         return runner
 
-    # -- resolution --------------------------------------------------------------------------------------------------------
+    # -- resolution --------------------------------------------------------------------------------------------------
 
     def _resolve(self, namespace: str, event: str) -> Handler | None:
         """The handler of ``connect`` or ``disconnect``, which catch-all events don't see."""
@@ -157,7 +172,7 @@ class Handlers:
             return None
         return lambda *args: instance.trigger_event(event, *args)
 
-    # -- the call ----------------------------------------------------------------------------------------------------------
+    # -- the call ----------------------------------------------------------------------------------------------------
 
     def _runner(self, event: Any, handler: Handler) -> Callable[[Socket, list[Any]], Any]:
         def run(socket: Socket, args: list[Any]) -> Any:

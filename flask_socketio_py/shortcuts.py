@@ -31,9 +31,11 @@ def emit(
     ignore_queue: bool = False,
     **_further: Any,
 ) -> None:
-    """Emit an event to the client whose event is handled, or to ``to`` (a room, several, a sid), or with ``broadcast`` to all.
+    """Emit an event to the client whose event is handled, or to ``to`` (a room, several, a sid), or with
+    ``broadcast`` to all.
 
-    Several arguments, or a tuple, arrive as several arguments. ``callback`` is called with the client's acknowledgement.
+    Several arguments, or a tuple, arrive as several arguments. ``callback`` is called with the client's
+    acknowledgement.
 
     Raises:
         TypeError, ValueError: for data that can't be sent.
@@ -111,6 +113,8 @@ def rooms(sid: str | None = None, namespace: str | None = None) -> list[Any]:
 
 
 def disconnect(sid: str | None = None, namespace: str | None = None, silent: bool = False) -> None:
-    """Disconnect the client (or the one with this ``sid``) from its namespace; ``silent`` is accepted and means nothing."""
+    """Disconnect the client (or the one with this ``sid``) from its namespace; ``silent`` is accepted and means
+    nothing.
+    """
     request = _request()
     _socketio().server.disconnect(sid or request.sid, namespace or request.namespace)

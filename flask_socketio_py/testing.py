@@ -1,4 +1,6 @@
-"""SocketIOTestClient: a client inside the process, over the real session and codec. Flask-SocketIO's, without its flaws.
+"""SocketIOTestClient: a client inside the process, over the real session and codec.
+
+Flask-SocketIO's, without its flaws.
 
 It is a second implementation of Engine.IO's transport: nothing of the server is replaced or reconfigured for a test.
 """
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from flask import Flask
-from werkzeug.test import EnvironBuilder
+from flask.testing import EnvironBuilder
 
 from .engineio.message import PreparedMessage
 from .engineio.reasons import Reason
@@ -141,7 +143,9 @@ class SocketIOTestClient:
         return self.emit("json" if json else "message", data, callback=callback, namespace=namespace)
 
     def answer(self, event: str, function: Callable[..., Any]) -> None:
-        """Acknowledge this event of the server with what ``function(*args)`` returns, so that ``call()`` can be tested."""
+        """Acknowledge this event of the server with what ``function(*args)`` returns, so that ``call()`` can be
+        tested.
+        """
         self._answers[event] = function
 
     def get_received(self, namespace: str | None = None) -> list[dict[str, Any]]:
@@ -158,7 +162,7 @@ class SocketIOTestClient:
         self.queue = [item for item in self.queue if item["namespace"] != namespace]
         return received
 
-    # -- inside ------------------------------------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------------------------
 
     def _connected(self, namespace: str | None) -> str:
         namespace = namespace or "/"

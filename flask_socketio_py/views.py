@@ -27,7 +27,7 @@ class ServerView:
         self.eio = EngineView(server)
         self.async_mode = "gevent"
 
-    # -- emitting ----------------------------------------------------------------------------------------------------------
+    # -- emitting ----------------------------------------------------------------------------------------------------
 
     def emit(
         self,
@@ -62,7 +62,7 @@ class ServerView:
         """Emit to one client and wait for its acknowledgement."""
         return self._extension.call(event, data, to=to if to is not None else sid, namespace=namespace, timeout=timeout)
 
-    # -- rooms and clients ---------------------------------------------------------------------------------------------------
+    # -- rooms and clients -------------------------------------------------------------------------------------------
 
     def socket(self, sid: str, namespace: str | None = None) -> Socket | None:
         """The socket with this id, if it is here."""
@@ -145,7 +145,7 @@ class ServerView:
             raise KeyError(f"no client {sid!r} in the namespace {namespace or '/'!r}")
         return socket.client
 
-    # -- the rest ----------------------------------------------------------------------------------------------------------
+    # -- the rest ----------------------------------------------------------------------------------------------------
 
     def handle_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI request to the endpoint."""
@@ -188,7 +188,9 @@ class ManagerView:
         return [name for name, namespace in self._server.namespaces.items() if namespace.sockets]
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        """(sid, Engine.IO session id) of everybody in a room (``None``: in the namespace), or in any of a list of rooms."""
+        """(sid, Engine.IO session id) of everybody in a room (``None``: in the namespace), or in any of a list of
+        rooms.
+        """
         found = self._server.namespaces.get(namespace)
         if found is not None:
             rooms = () if room is None else tuple(room) if isinstance(room, list | tuple) else (room,)

@@ -1,7 +1,7 @@
 """The gunicorn worker: pywsgi with our handler, gunicorn's access log, and a graceful drain.
 
-On SIGTERM and on reload it accepts no more, tells the clients, closes sessions and idle connections, and so does not sit
-out gunicorn's graceful timeout: ``gunicorn -k flask_socketio_py.workers.SocketIOWorker module:app``.
+On SIGTERM and on reload it accepts no more, tells the clients, closes sessions and idle connections, and so does not
+sit out gunicorn's graceful timeout: ``gunicorn -k flask_socketio_py.workers.SocketIOWorker module:app``.
 """
 
 from __future__ import annotations

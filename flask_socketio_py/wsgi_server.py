@@ -1,4 +1,6 @@
-"""socketio.run(): gevent's pywsgi with a handler built on gevent-websocket's, its faults repaired. Also stop and reload.
+"""socketio.run(): gevent's pywsgi with a handler built on gevent-websocket's, its faults repaired.
+
+Also stop and reload.
 
 Repaired here: TCP_NODELAY, head and body in one segment, bounded heads with a deadline (slowloris), bodies nobody read,
 conflicting lengths, TLS handshakes that never come. WebSockets of other endpoints stay gevent-websocket's affair.
@@ -16,7 +18,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from flask import Flask
 from gevent import Timeout, monkey, pywsgi
 from geventwebsocket.handler import WebSocketHandler
 
@@ -24,6 +25,8 @@ from . import config
 from .websocket import handshake
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from .extension import SocketIO
 
 log = logging.getLogger(__name__)
@@ -105,6 +108,8 @@ class Headers:
 class Handler(WebSocketHandler):  # type: ignore[misc]
     """One HTTP connection."""
 
+    wsgi_input: Any
+    close_connection: Any
     MessageClass = Headers
     header_timeout = 10.0
     idle_timeout = 75.0
@@ -208,7 +213,7 @@ class Server(pywsgi.WSGIServer):
         self.draining = False
         wrap = getattr(self, "wrap_socket", None)
         if wrap is not None:
-            self.wrap_socket = self._timed(wrap)
+            vars(self)["wrap_socket"] = self._timed(wrap)
 
     def _timed(self, wrap: Callable[..., Any]) -> Callable[..., Any]:
         def wrap_in_time(sock: Any, **options: Any) -> Any:
@@ -223,7 +228,7 @@ class Server(pywsgi.WSGIServer):
 
 
 def adopt_gevent_websocket() -> None:
-    """Let gunicorn's GeventWebSocketWorker use our handler: the original answers 101 before the application is asked."""
+    """Let gunicorn's GeventWebSocketWorker use our handler: its own answers 101 before the application is asked."""
     module = sys.modules.get("geventwebsocket.gunicorn.workers")
     if module is not None:
         from .workers import GunicornHandler
@@ -292,7 +297,9 @@ def run(extension: SocketIO, app: Flask, host: str | None, port: int | None, opt
 
 
 def _serve(extension: SocketIO, app: Flask, host: str, port: int, log_output: bool, options: dict[str, Any]) -> None:
-    timeouts = {name: options.pop(name) for name in ("header_timeout", "idle_timeout") if name in options}
+    timeouts: dict[str, Any] = {
+        name: options.pop(name) for name in ("header_timeout", "idle_timeout") if name in options
+    }
     handler = type("ConfiguredHandler", (Handler,), timeouts) if timeouts else Handler
     options.setdefault("handler_class", handler)
     options.setdefault("log", "default" if log_output else None)
@@ -323,10 +330,11 @@ def stop(extension: SocketIO) -> None:
     if server is None or server.draining:
         return
     server.draining = True
-    server.stop_accepting()
     extension.shutdown()
-    close_idle_connections()
-    with Timeout(GRACE, False):
+    # Still accepting, though no new sessions: a polling client between two requests comes back for its close packet.
+    with Timeout(GRACE, False):  # type: ignore[arg-type]  # False: end quietly, as gevent documents
         while extension.busy():
             gevent.sleep(0.01)
+    server.stop_accepting()
+    close_idle_connections()
     server.stop(timeout=0.1)

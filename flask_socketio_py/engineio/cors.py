@@ -15,7 +15,9 @@ Headers = list[tuple[str, str]]
 
 
 class CorsPolicy:
-    """``allowed``: ``None`` for the same origin, ``"*"``, an origin, several, a function of (origin, environ), ``[]`` for no check."""
+    """``allowed``: ``None`` for the same origin, ``"*"``, an origin, several, a function of (origin, environ), ``[]``
+    for no check.
+    """
 
     def __init__(self, allowed: AllowedOrigins, credentials: bool | None) -> None:
         self._check: Callable[[str, dict[str, Any]], bool] | None = None

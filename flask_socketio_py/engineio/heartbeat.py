@@ -109,5 +109,5 @@ class Timekeeper:
                 except Exception:
                     log.exception("a deadline's action failed")
         due = [first for first in (queue.next_due() for queue in self._queues) if first is not None]
-        if due and (self._armed is None or min(due) < self._armed):
+        if due:
             self._arm(min(due))

@@ -46,7 +46,9 @@ def polling_headers(environ: Mapping[str, Any]) -> Headers:
 
 
 def payload_response(environ: Mapping[str, Any], body: bytes, headers: Headers, threshold: int | None) -> Response:
-    """The answer to a GET: packets, compressed from ``threshold`` bytes on where the client takes it (``None``: never)."""
+    """The answer to a GET: packets, compressed from ``threshold`` bytes on where the client takes it (``None``:
+    never).
+    """
     headers = [("Content-Type", "text/plain; charset=UTF-8"), *polling_headers(environ), *headers]
     if threshold is not None and len(body) >= threshold:
         encoding = _accepted_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
@@ -83,7 +85,8 @@ def read_body(environ: Mapping[str, Any], limit: int, timeout: float | None) -> 
         timeout: seconds until it must be there.
 
     Raises:
-        EngineIOError: 413 for a body above the limit (nothing of it is kept), 400 for a length that is none, 408 for a slow one.
+        EngineIOError: 413 for a body above the limit (nothing of it is kept), 400 for a length that is none, 408 for
+            a slow one.
     """
     length = environ.get("CONTENT_LENGTH") or ""
     chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
@@ -119,8 +122,8 @@ def read_body(environ: Mapping[str, Any], limit: int, timeout: float | None) -> 
 def cookie_header(cookie: str | Mapping[str, Any] | None, sid: str, environ: Mapping[str, Any]) -> Headers:
     """The Set-Cookie header of a handshake.
 
-    ``cookie`` is a name (then ``Path=/; SameSite=Lax``) or a mapping with ``name`` and attributes; a value may be ``True``
-    for a flag, ``False`` to leave it out, or a function of the WSGI environment.
+    ``cookie`` is a name (then ``Path=/; SameSite=Lax``) or a mapping with ``name`` and attributes; a value may be
+    ``True`` for a flag, ``False`` to leave it out, or a function of the WSGI environment.
     """
     if not cookie:
         return []

@@ -1,4 +1,6 @@
-"""One Engine.IO packet on the wire. Pure: text and bytes in and out, no objects. Engine.IO protocol 4, "Packet encoding".
+"""One Engine.IO packet on the wire.
+
+Pure: text and bytes in and out, no objects. Engine.IO protocol 4, "Packet encoding".
 
 A packet is one ASCII digit and text; binary data is always a message and has no digit.
 """

@@ -1,6 +1,7 @@
 """A WSGI environment becomes a checked Engine.IO request, or an EngineIOError with the protocol's code. Pure.
 
-The order of the checks is the reference server's (node-server: "order of checks"), because clients see the first failure.
+The order of the checks is the reference server's (node-server: "order of checks"), because clients see the first
+failure.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ def check_handshake(request: EngineIORequest) -> None:
     """Check a request that would open a session.
 
     Raises:
-        EngineIOError: code 2 for another method than GET, 3 for a WebSocket transport without an upgrade (or the reverse).
+        EngineIOError: code 2 for another method than GET, 3 for a WebSocket transport without an upgrade (or the
+            reverse).
     """
     if request.method != "GET":
         raise EngineIOError(2, f"method {request.method[:20]!r}")

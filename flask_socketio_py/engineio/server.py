@@ -1,4 +1,6 @@
-"""EngineServer: the WSGI application of the endpoint. sid -> Session; errors -> one answer; deadlines -> the timekeeper.
+"""EngineServer: the WSGI application of the endpoint.
+
+sid -> Session; errors -> one answer; deadlines -> the timekeeper.
 
 Engine.IO protocol 4. The layer above is a ``session.Handler``; must not know Socket.IO or Flask.
 """
@@ -62,7 +64,7 @@ class EngineServer:
         self._lingering = self.timekeeper.queue(LINGER, self._give_up)
         self._probes = self.timekeeper.queue(options.upgrade_timeout, self._probe_timed_out)
 
-    # -- WSGI ------------------------------------------------------------------------------------------------------------
+    # -- WSGI --------------------------------------------------------------------------------------------------------
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request to the endpoint."""
@@ -180,7 +182,7 @@ class EngineServer:
         self._register(session)
         return session
 
-    # -- sessions ----------------------------------------------------------------------------------------------------------
+    # -- sessions ----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close every session and open no more (the handler is told ``server shutting down``)."""
@@ -230,7 +232,7 @@ class EngineServer:
         }
         return packet.encode(packet.OPEN, json.dumps(data, separators=(",", ":")))
 
-    # -- deadlines ---------------------------------------------------------------------------------------------------------
+    # -- deadlines ---------------------------------------------------------------------------------------------------
 
     def _ping(self, session: Session) -> None:
         session.awaiting_pong = True

@@ -1,7 +1,7 @@
 """Session: one Engine.IO connection over whichever transport carries it now. A table of states; no I/O and no clock.
 
-Owns the outbox and the state; transports write and read for it, ``server`` drives time. Must not know Socket.IO or gevent.
-Engine.IO protocol 4, "Protocol" and "Upgrade"; the diagram in docs/topics is made from :data:`TRANSITIONS`.
+Owns the outbox and the state; transports write and read for it, ``server`` drives time. Must not know Socket.IO or
+gevent. Engine.IO protocol 4, "Protocol" and "Upgrade"; the diagram in docs/topics is made from :data:`TRANSITIONS`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ _ENDS = {
 
 
 class Handler(Protocol):
-    """The layer above: what happens to a session is told here. Called from the hub: must not block and must not raise."""
+    """The layer above: what happens to a session is told here.
+
+    Called from the hub: must not block and must not raise.
+    """
 
     def on_open(self, session: Session) -> None:
         """The session exists; the handler may put a handler of its own into ``session.handler``."""
@@ -178,16 +181,16 @@ class Session:
         self.extended = False
         self.paused = False
 
-    # -- inbound -------------------------------------------------------------------------------------------------------
+    # -- inbound -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: str | bytes) -> None:
         """One packet as it came: text with its type digit, or binary."""
-        kind = data[:1]
-        if kind == packet.MESSAGE:
+        if type(data) is str:
+            kind = data[:1]
+            if kind != packet.MESSAGE:
+                self._receive_control(kind)
+                return
             data = data[1:]
-        elif type(data) is str:
-            self._receive_control(kind)
-            return
         # One message, the hot path: the table's rows (OPEN or UPGRADING, MESSAGE), written out.
         state = self.state
         if state is State.OPEN or state is State.UPGRADING:
@@ -232,7 +235,7 @@ class Session:
             self._bury()
         return True
 
-    # -- outbound ------------------------------------------------------------------------------------------------------
+    # -- outbound ----------------------------------------------------------------------------------------------------
 
     def send(self, message: PreparedMessage, volatile: bool = False) -> None:
         """Send a message, or keep it in the bounded outbox until the transport can. Never blocks."""
@@ -296,7 +299,7 @@ class Session:
         if discard:
             self.apply(Event.FLUSHED)
 
-    # -- what the table's actions do -------------------------------------------------------------------------------------
+    # -- what the table's actions do ---------------------------------------------------------------------------------
 
     def _make_room(self) -> bool:
         """The kernel may have room again although the hub had no turn to notice."""

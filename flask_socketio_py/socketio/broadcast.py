@@ -1,4 +1,6 @@
-"""BroadcastOperator: who shall receive, as an immutable value; then emit. Encodes once, whoever receives it. Pure but for that.
+"""BroadcastOperator: who shall receive, as an immutable value; then emit.
+
+Encodes once, whoever receives it. Pure but for that.
 
 Node: ``BroadcastOperator``. ``namespace.to("a").except_("b").emit("news", 1)``.
 """

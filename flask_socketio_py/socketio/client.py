@@ -44,7 +44,7 @@ class Client:
         self._jobs: deque[Job] | None = None
         self._calls = 0
 
-    # -- Handler -----------------------------------------------------------------------------------------------------------
+    # -- Handler -----------------------------------------------------------------------------------------------------
 
     def on_open(self, session: Session) -> None:
         """Nothing to do: the server opened the session and made this client."""
@@ -112,7 +112,7 @@ class Client:
         else:
             raise PacketError("a CONNECT_ERROR from a client")
 
-    # -- connect -----------------------------------------------------------------------------------------------------------
+    # -- connect -----------------------------------------------------------------------------------------------------
 
     def _connect(self, name: str, auth: Any) -> None:
         server = self.server
@@ -180,7 +180,7 @@ class Client:
         socket.disconnect_reason = socket.disconnect_reason or Reason.SERVER_NAMESPACE_DISCONNECT
         self._remove(socket)
 
-    # -- events ------------------------------------------------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------------------------------------
 
     def _run_event(self, socket: Socket, handler: Callable[..., Any], ack_id: int | None, args: list[Any]) -> None:
         try:
@@ -201,7 +201,7 @@ class Client:
             if self.session.paused:
                 self._apply_pressure()
 
-    # -- handlers under limits -----------------------------------------------------------------------------------------------
+    # -- handlers under limits ---------------------------------------------------------------------------------------
 
     def _start(self, function: Callable[..., None], *args: Any) -> None:
         """Start a handler; ``function`` calls :meth:`_ended` when it is done."""
@@ -231,7 +231,9 @@ class Client:
             function, args = self._jobs.popleft()
 
     def _apply_pressure(self) -> None:
-        """Stop reading a client with too many handlers; but while one of them waits for its acknowledgement, read on a while."""
+        """Stop reading a client with too many handlers; but while one of them waits for its acknowledgement, read on
+        a while.
+        """
         limit = self.server.options.max_handlers_per_client
         if self._calls:
             limit *= 10
@@ -250,7 +252,7 @@ class Client:
         """It waits no more."""
         self._calls -= 1
 
-    # -- the end -----------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def disconnect(self) -> None:
         """Disconnect every namespace, then close the session."""

@@ -38,7 +38,9 @@ class Dispatcher:
         return self._workers - len(self._idle)
 
     def start(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run ``function(*args)`` in a greenlet and a context of its own: now from the hub, else in the hub's next turn."""
+        """Run ``function(*args)`` in a greenlet and a context of its own: now from the hub, else in the hub's next
+        turn.
+        """
         hub = self._hub
         if hub is None:
             hub = self._hub = get_hub()

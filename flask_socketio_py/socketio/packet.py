@@ -140,7 +140,8 @@ def _encode(
     ack = b"" if ack_id is None else b"%d" % ack_id
     if len(attachments) > MAX_ATTACHMENTS:
         raise ValueError(
-            f"{len(attachments)} pieces of binary data in one event: official clients refuse more than {MAX_ATTACHMENTS}; "
+            f"{len(attachments)} pieces of binary data in one event: "
+            f"official clients refuse more than {MAX_ATTACHMENTS}; "
             "join them into one, or send several events"
         )
     return PreparedMessage(b"%b%d-%b%b%b" % (binary, len(attachments), prefix, ack, body), attachments)

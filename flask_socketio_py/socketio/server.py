@@ -80,7 +80,7 @@ class Server:
         """Disconnect everybody with the reason ``server shutting down``."""
         self.engine.close()
 
-    # -- Handler -----------------------------------------------------------------------------------------------------------
+    # -- Handler -----------------------------------------------------------------------------------------------------
 
     def on_open(self, session: Session) -> None:
         if self._hub is None:
@@ -108,7 +108,7 @@ class Server:
         else:
             client.session.close(Reason.CONNECT_TIMEOUT)
 
-    # -- outbound ----------------------------------------------------------------------------------------------------------
+    # -- outbound ----------------------------------------------------------------------------------------------------
 
     def encode_event(
         self, namespace: Namespace, event: str, args: Sequence[Any], ack_id: int | None

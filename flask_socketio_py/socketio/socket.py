@@ -44,7 +44,7 @@ class Socket:
         self.held: list[PreparedMessage] | None = []
         self._acks: dict[int, Callable[[list[Any] | None], None]] | None = None
 
-    # -- outbound ----------------------------------------------------------------------------------------------------------
+    # -- outbound ----------------------------------------------------------------------------------------------------
 
     def send(self, message: PreparedMessage, volatile: bool = False) -> None:
         """Send an encoded message; before CONNECT is written it is held back, so that CONNECT comes first."""
@@ -113,7 +113,7 @@ class Socket:
         namespace = self.namespace
         self.client.session.send(packet.encode_ack(namespace.prefix, args, ack_id, namespace.server.codec))
 
-    # -- rooms -------------------------------------------------------------------------------------------------------------
+    # -- rooms -------------------------------------------------------------------------------------------------------
 
     def join(self, *rooms: Room) -> None:
         """Enter rooms; does nothing after a disconnect.
@@ -134,7 +134,7 @@ class Socket:
         """The rooms it is in, its own first."""
         return self.namespace.adapter.rooms_of(self.id)
 
-    # -- the end -----------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def disconnect(self, *, close: bool = False) -> None:
         """Disconnect from this namespace; ``close`` ends the whole connection, all namespaces with it."""

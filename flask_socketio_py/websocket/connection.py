@@ -1,7 +1,7 @@
 """One WebSocket connection on the gevent hub: a read watcher, direct writes, one remainder. Owns the file descriptor.
 
-No greenlet belongs to a connection: the hub's watcher reads it and calls the receiver, which must not block and must not
-raise. Knows nothing of Engine.IO. RFC 6455 sections 5 to 7 (the decisions are in ``protocol``).
+No greenlet belongs to a connection: the hub's watcher reads it and calls the receiver, which must not block and must
+not raise. Knows nothing of Engine.IO. RFC 6455 sections 5 to 7 (the decisions are in ``protocol``).
 """
 
 from __future__ import annotations
@@ -36,13 +36,17 @@ class Receiver(Protocol):
         """What waited for the kernel has been written: more can be sent."""
 
     def on_close(self, code: int | None, error: bool) -> None:
-        """The connection is gone. ``code`` is the peer's close code, if it sent one; ``error``: it did not end in order."""
+        """The connection is gone.
+
+        ``code`` is the peer's close code, if it sent one; ``error``: it did not end in order.
+        """
 
 
 class Connection:
     """Takes a connected, non-blocking socket (plain or TLS) whose 101 answer has been written.
 
-    ``max_payload`` bounds a message in bytes. ``start(leftover)`` begins to read, first what the HTTP server had already read.
+    ``max_payload`` bounds a message in bytes. ``start(leftover)`` begins to read, first what the HTTP server had
+    already read.
     """
 
     __slots__ = (
@@ -233,7 +237,9 @@ class Connection:
             self.close(CloseCode.INTERNAL_ERROR)
 
     def _peer_closed(self) -> None:
-        """The peer's close frame (or its violation) has been read and answered: the server closes TCP first (RFC 6455, 7.1.1)."""
+        """The peer's close frame (or its violation) has been read and answered: the server closes TCP first (RFC
+        6455, 7.1.1).
+        """
         protocol = self._protocol
         if self._timer is not None and not self._told:
             self._lost(protocol.close_code, protocol.failed)  # the answer to our own close frame
@@ -243,8 +249,8 @@ class Connection:
         if self._remainder is None and not protocol.failed:
             self._lost(protocol.close_code, False)
             return
-        # Our answer still waits for the kernel, or the peer is still sending: closing now would reset the connection under
-        # the close frame. What arrives is read and forgotten until the peer has seen it, but not for long.
+        # Our answer still waits for the kernel, or the peer is still sending: closing now would reset the connection
+        # under the close frame. What arrives is read and forgotten until the peer has seen it, but not for long.
         if self._remainder is None:
             self._end_writing()
         self._timer = self._hub.loop.timer(CLOSE_TIMEOUT)

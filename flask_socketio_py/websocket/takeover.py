@@ -1,8 +1,11 @@
-"""Takes a connection away from the WSGI server that accepted it. The only file that knows how each server holds its sockets.
+"""Takes a connection away from the WSGI server that accepted it.
 
-Hosts: gevent's pywsgi (bare, with our handler, or with gevent-websocket's, whose 101 is already written when the application
-runs) and gunicorn's gevent worker. A plain socket is detached, never duplicated: a closed original would stay registered in
-the loop's epoll set. A TLS socket can't be moved: the request's greenlet stays parked until the connection ends.
+The only file that knows how each server holds its sockets.
+
+Hosts: gevent's pywsgi (bare, with our handler, or with gevent-websocket's, whose 101 is already written when the
+application runs) and gunicorn's gevent worker. A plain socket is detached, never duplicated: a closed original would
+stay registered in the loop's epoll set. A TLS socket can't be moved: the request's greenlet stays parked until the
+connection ends.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ def echo() -> Iterator[Server]:
 def test_every_autobahn_case_passes(echo: Server, tmp_path: Path) -> None:
     runner = Path(sys.executable).with_name("kosoku")
     if not runner.exists():
-        pytest.fail("the runner of the Autobahn cases (kosoku, see the requirements for tests) is not installed")
+        assert os.environ.get("CI") != "true", "CI has the runner of the Autobahn cases"
+        pytest.skip("the runner of the Autobahn cases (kosoku) is not installed")
     address = "{}:{}".format(*echo.address)
     command = [str(runner), "--exclude", "12.*", "--exclude", "13.*", "--outdir", str(tmp_path), address]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)

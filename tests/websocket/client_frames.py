@@ -1,4 +1,4 @@
-"""What a WebSocket client sends, and one list of frames for both directions. Written from RFC 6455, not with our encoder."""
+"""What a WebSocket client sends, and one list of frames for both directions. Knows RFC 6455 only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def xor(data: bytes, key: bytes) -> bytes:
 def masked(
     opcode: int, payload: bytes = b"", *, fin: bool = True, key: bytes = KEY, rsv: int = 0, width: int | None = None
 ) -> bytes:
-    """A client's frame. ``rsv``: the reserved bits, 0 to 7; ``width``: bytes of the length, where it is not the shortest."""
+    """A client's frame. ``rsv``: the reserved bits, 0 to 7; ``width``: bytes of the length, if not the shortest."""
     size = len(payload)
     if width is None:
         width = 1 if size < 126 else 2 if size < 65536 else 8

@@ -4,10 +4,11 @@ import importlib.util
 import sys
 
 import pytest
-from flask_socketio_py.websocket import frames
-from flask_socketio_py.websocket.frames import CloseCode, encode_close, encode_frame, unmask, unmask_slowly
 from hypothesis import given
 from hypothesis import strategies as st
+
+from flask_socketio_py.websocket import frames
+from flask_socketio_py.websocket.frames import CloseCode, encode_close, encode_frame, unmask, unmask_slowly
 
 from .client_frames import FRAMES, KEY, NAMES, Frame, unmasked, xor
 

@@ -1,9 +1,10 @@
 """Owns the opening handshake: which requests become a WebSocket, with which headers, and how the others are refused."""
 
 import pytest
-from flask_socketio_py.websocket.handshake import HandshakeError, accept, is_upgrade, response_head
 from hypothesis import given
 from hypothesis import strategies as st
+
+from flask_socketio_py.websocket.handshake import HandshakeError, accept, is_upgrade, response_head
 
 #: The request of RFC 6455 1.3, and the answer to it.
 REQUEST = {
@@ -20,6 +21,7 @@ ANSWER = [
     ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
 ]
 MISSING = object()
+OUTCOMES = ("101 Switching Protocols", "400 Bad Request", "426 Upgrade Required")
 
 
 def request(**changes):
@@ -32,6 +34,14 @@ def refusal(environ):
         accept(environ)
     assert str(caught.value) == caught.value.message != ""
     return caught.value.status, caught.value.headers
+
+
+def outcome(environ):
+    try:
+        headers = accept(environ, subprotocols=["chat"])
+    except HandshakeError as error:
+        return error.status
+    return "101 Switching Protocols" if headers[:2] == ANSWER[:2] else headers
 
 
 def test_the_request_of_the_specification_gets_its_answer():
@@ -72,6 +82,7 @@ def test_what_else_a_request_may_say_changes_nothing(changes):
                 "AAAAAAAAAAAAAAAAAAAAAA",
                 "AAAAAAAAAAAAAAAAAAAAAAA=",
                 "AAAAAAAAAAAAAAAAAAAAAAAA",
+                "AAAAAAAAAAAAAAAAAAAAAAA==",
                 "AAAAAAAAAAAAAAAAAAAAAA==\n",
                 " AAAAAAAAAAAAAAAAAAAAAA==",
                 "AAAAAAAAAA=AAAAAAAAAAA==",
@@ -135,18 +146,12 @@ def test_the_first_subprotocol_of_ours_that_is_offered_is_chosen(offered, chosen
 def test_a_very_long_header_is_answered_or_refused(header, filling):
     # A million characters: whatever is not linear in them does not end.
     environ = request(**{header: REQUEST.get(header, "x") + filling * (1_000_000 // len(filling)) + "x"})
-    try:
-        assert accept(environ, subprotocols=["chat"])[:3] == ANSWER
-    except HandshakeError as error:
-        assert error.status in ("400 Bad Request", "426 Upgrade Required")
+    assert outcome(environ) in OUTCOMES
 
 
 @given(st.dictionaries(st.sampled_from(sorted(REQUEST)), st.text() | st.sampled_from(sorted(REQUEST.values()))))
 def test_whatever_the_headers_say_it_is_an_answer_or_a_refusal(changes):
-    try:
-        assert accept({**REQUEST, **changes})[:2] == ANSWER[:2]
-    except HandshakeError as error:
-        assert error.status in ("400 Bad Request", "426 Upgrade Required")
+    assert outcome({**REQUEST, **changes}) in OUTCOMES
 
 
 def test_the_head_of_the_answer():
@@ -156,8 +161,9 @@ def test_the_head_of_the_answer():
 
 
 @pytest.mark.parametrize(
-    "header", [("X", "a\r\nSet-Cookie: b"), ("X", "a\r"), ("X", "\na"), ("X\r\nY", "a"), ("X\n", "a"), ("X", "€")]
+    "header",
+    [("X", "a\r\nSet-Cookie: b"), ("X", "a\r"), ("X", "\na"), ("X\r\nY", "a"), ("X\n", "a"), ("X\r", "a"), ("X", "€")],
 )
 def test_a_header_that_would_end_its_line_is_our_users_mistake(header):
-    with pytest.raises(ValueError, match="line break|latin-1"):
+    with pytest.raises(ValueError, match=r"line break|latin-1"):
         response_head([*ANSWER, header])

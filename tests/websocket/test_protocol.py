@@ -1,12 +1,13 @@
-"""Owns what a connection receives: messages, fragments, control frames and the closing handshake, however the bytes arrive."""
+"""Owns what a connection receives, however the bytes arrive: messages, fragments, control frames, the close."""
 
 import pytest
-from flask_socketio_py.websocket.frames import CloseCode, encode_close
-from flask_socketio_py.websocket.protocol import Protocol
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .client_frames import FRAMES, NAMES, Frame, cut, masked, unmasked
+from flask_socketio_py.websocket.frames import CloseCode, encode_close
+from flask_socketio_py.websocket.protocol import Protocol
+
+from .client_frames import FRAMES, NAMES, Frame, cut, masked, unmasked, xor
 
 TEXT, BINARY, CLOSE, PING, PONG, MORE = 1, 2, 8, 9, 10, 0
 LIMIT = 100_000
@@ -48,6 +49,26 @@ def test_what_follows_a_frame_is_not_lost(frame: Frame, size):
     behind = masked(TEXT, b"behind") + masked(PING, b"?") + masked(BINARY, b"x" * 200) + b"\x81"
     got = outcome(cut(masked(frame.opcode, frame.payload) + behind, size))
     assert got == ([*messages, "behind", b"x" * 200], replies + unmasked(PONG, b"?"), None, "", False)
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=NAMES)
+def test_a_frame_is_received_in_two_chunks_cut_anywhere(frame: Frame):
+    stream = masked(frame.opcode, frame.payload)
+    for place in {*range(min(20, len(stream))), *range(max(0, len(stream) - 5), len(stream))}:
+        assert outcome([stream[:place], stream[place:]])[:3] == expected(frame)
+
+
+@pytest.mark.parametrize("size", [6, 7, 50, 131, 134, 500])
+def test_a_chunk_that_looks_like_a_frame_is_none_in_the_midst_of_another(size):
+    text = masked(TEXT, b"a" * (size - 6 if size < 132 else size - 8))
+    assert len(text) == size
+    # It is the key and the masked payload of a binary frame, or of the end of one.
+    length = size - 4
+    start = b"\x82" + (bytes([128 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big"))
+    assert receive([start, text])[0] == [xor(text[4:], text[:4])]
+    length = size + 4
+    start = b"\x82" + (bytes([128 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big"))
+    assert receive([start + b"\0\0\0\0head", text])[0] == [b"head" + text]
 
 
 @pytest.mark.parametrize("key", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x81\x85\x00\x01"])

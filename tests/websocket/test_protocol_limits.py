@@ -1,10 +1,11 @@
-"""Owns what ends a connection: each violation with its close code, limits that hold before anything is kept, random bytes."""
+"""Owns what ends a connection: each violation with its close code, limits held before anything is kept, rubbish."""
 
 import gc
 import random
 import sys
 
 import pytest
+
 from flask_socketio_py.websocket import protocol as module
 from flask_socketio_py.websocket.protocol import Protocol
 
@@ -21,12 +22,13 @@ VIOLATIONS = {
     "unmasked text": (unmasked(TEXT, b"a"), PROTOCOL_ERROR),
     "unmasked, empty": (unmasked(TEXT), PROTOCOL_ERROR),
     "unmasked, long": (b"\x81\x7e\x01\x00" + b"a" * 256, PROTOCOL_ERROR),
+    "unmasked, 64-bit length": (b"\x81\x7f\0\0\0", PROTOCOL_ERROR),
     "unmasked ping": (unmasked(PING), PROTOCOL_ERROR),
     "unmasked close": (unmasked(CLOSE), PROTOCOL_ERROR),
     **{f"reserved bits {rsv}": (masked(TEXT, b"a", rsv=rsv), PROTOCOL_ERROR) for rsv in range(1, 8)},
     "reserved bit of a ping": (masked(PING, rsv=4), PROTOCOL_ERROR),
     "reserved bit of a continuation": (OPENED + masked(MORE, b"a", rsv=4), PROTOCOL_ERROR),
-    **{f"opcode {code}": (masked(code, b"a"), PROTOCOL_ERROR) for code in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
+    **{f"opcode {code}": (masked(code, b"\x03\xe8"), PROTOCOL_ERROR) for code in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
     "reserved opcode between fragments": (OPENED + masked(3), PROTOCOL_ERROR),
     **{f"fragmented {code}": (masked(code, b"", fin=False), PROTOCOL_ERROR) for code in (CLOSE, PING, PONG)},
     **{f"126 bytes in {code}": (masked(code, b"a" * 126), PROTOCOL_ERROR) for code in (CLOSE, PING, PONG)},
@@ -93,10 +95,27 @@ def test_a_violation_ends_the_connection_with_its_code(name, size):
 @pytest.mark.parametrize("name", VIOLATIONS)
 def test_after_a_violation_nothing_more_is_received_or_said(name):
     protocol = small(name)
-    protocol.feed(VIOLATIONS[name][0])
-    said, code = protocol.replies, protocol.close_code
-    assert protocol.feed(masked(TEXT, b"a") + masked(PING) + masked(CLOSE) + unmasked(TEXT)) == []
+    stream, code = VIOLATIONS[name]
+    protocol.feed(stream)
+    said = protocol.replies
+    assert said[2:4] == code.to_bytes(2, "big")
+    for frame in (masked(TEXT, b"a"), masked(BINARY, b"a" * 200), masked(PING), masked(CLOSE), unmasked(TEXT), b"\x81"):
+        assert protocol.feed(frame) == []
     assert (protocol.replies, protocol.close_code, kept(protocol)) == (said, code, 0)
+
+
+def test_a_frame_alone_in_its_chunk_is_still_a_message_between_fragments():
+    protocol = small()
+    protocol.feed(OPENED)
+    assert protocol.feed(masked(TEXT, b"a" * 20)) == []
+    assert protocol.close_code == PROTOCOL_ERROR
+
+
+def test_nothing_is_received_after_the_peers_close_frame():
+    protocol = small()
+    protocol.feed(masked(CLOSE))
+    assert protocol.feed(masked(TEXT, b"a" * 20)) == []
+    assert (protocol.replies, protocol.failed) == (unmasked(CLOSE), False)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
-"""The long-polling transport: a GET waits for what the outbox holds, a POST brings packets. Engine.IO protocol 4, "HTTP long-polling".
+"""The long-polling transport: a GET waits for what the outbox holds, a POST brings packets.
 
-A waiting GET is the one place where a request's greenlet waits for a session. It watches its socket too: WSGI doesn't say
-that a client has gone.
+Engine.IO protocol 4, "HTTP long-polling".
+
+A waiting GET is the one place where a request's greenlet waits for a session. It watches its socket too: WSGI doesn't
+say that a client has gone.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class PollingTransport:
         self._pushing = False
         self._resumed: Signal | None = None
 
-    # -- Transport -------------------------------------------------------------------------------------------------------
+    # -- Transport ---------------------------------------------------------------------------------------------------
 
     def write(self, message: PreparedMessage) -> bool:
         return False
@@ -81,7 +83,7 @@ class PollingTransport:
         if resumed is not None:
             resumed.set()
 
-    # -- requests --------------------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------------------------
 
     def poll(self, sock: Any) -> bytes:
         """The body of a GET: waits until there is something to send.
@@ -136,7 +138,7 @@ class PollingTransport:
         waiter = self._waiter = Waiter()
         watcher = self._watch(sock)
         try:
-            with Timeout(seconds, False):
+            with Timeout(seconds, False):  # type: ignore[arg-type]  # False: end quietly, as gevent documents
                 waiter.get()
         finally:
             self._waiter = None

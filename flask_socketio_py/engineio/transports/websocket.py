@@ -43,7 +43,7 @@ class WebSocketTransport:
         """Give the transport its connection."""
         self._connection = connection
 
-    # -- Transport -------------------------------------------------------------------------------------------------------
+    # -- Transport ---------------------------------------------------------------------------------------------------
 
     def write(self, message: PreparedMessage) -> bool:
         return self._connection.send(message.frames())
@@ -71,7 +71,7 @@ class WebSocketTransport:
     def resume(self) -> None:
         self._connection.resume()
 
-    # -- Receiver --------------------------------------------------------------------------------------------------------
+    # -- Receiver ----------------------------------------------------------------------------------------------------
 
     def on_drain(self) -> None:
         session = self._session
@@ -89,7 +89,7 @@ class WebSocketTransport:
         elif session.probing is self:
             session.apply(Event.PROBE_LOST)
 
-    # -- upgrade ---------------------------------------------------------------------------------------------------------
+    # -- upgrade -----------------------------------------------------------------------------------------------------
 
     def _on_probe(self, message: str | bytes) -> None:
         session = self._session

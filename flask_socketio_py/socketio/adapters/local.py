@@ -1,4 +1,6 @@
-"""LocalAdapter: rooms <-> socket ids of one namespace in this process, and the fan-out to them. The only truth about rooms.
+"""LocalAdapter: rooms <-> socket ids of one namespace in this process, and the fan-out to them.
+
+The only truth about rooms.
 
 Every socket is in a room of its own id; that room is implied, not stored. Knows nothing of packets or transports.
 """
@@ -39,7 +41,7 @@ class LocalAdapter:
         self._fan_outs: deque[tuple[PreparedMessage, list[Any], bool, Event]] = deque()
         self._fanning_out = False
 
-    # -- membership --------------------------------------------------------------------------------------------------------
+    # -- membership --------------------------------------------------------------------------------------------------
 
     def add(self, socket: Recipient) -> None:
         """A socket joined the namespace."""
@@ -106,7 +108,7 @@ class LocalAdapter:
         if not members:
             del self.rooms[room]
 
-    # -- fan-out -----------------------------------------------------------------------------------------------------------
+    # -- fan-out -----------------------------------------------------------------------------------------------------
 
     def targets(self, rooms: Collection[Room], except_: Iterable[Room] = ()) -> list[Any]:
         """The sockets in any of the rooms (none given: all), each once, without those in the excepted rooms."""
@@ -130,7 +132,10 @@ class LocalAdapter:
         return self.rooms.get(room, {})
 
     def broadcast(self, message: PreparedMessage, targets: list[Any], volatile: bool = False) -> None:
-        """Send one message to many. Large fan-outs let the hub have a turn now and then; all recipients see one order."""
+        """Send one message to many.
+
+        Large fan-outs let the hub have a turn now and then; all recipients see one order.
+        """
         if len(targets) <= BATCH and not self._fanning_out:
             for socket in targets:
                 socket.send(message, volatile)
