@@ -7,6 +7,7 @@ options and meanings are Flask-SocketIO 5's; docs/reference lists the intended d
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -67,6 +68,11 @@ class SocketIO:
                 "init_app(None) needs a message queue, which this version does not have: pass the application"
             )
         settings = config.build(config.gather(app.config, self.server_options))
+        if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+            log.warning(
+                "the server of 'flask run' can't carry Socket.IO: "
+                "serve with 'python -m flask_socketio_py run module:app', socketio.run(app) or gunicorn"
+            )
         if settings.async_mode == "threading":
             log.info("async_mode='threading' was asked for: gevent serves anyway")
         _set_level("flask_socketio_py", settings.logger)

@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from gevent import get_hub
+
 from ..config import Options
 from ..errors import EngineIOError, PacketError
 from ..websocket import handshake
@@ -56,6 +58,7 @@ class EngineServer:
         self.sessions: dict[str, Session] = {}
         self.cors = CorsPolicy(options.cors_allowed_origins, options.cors_credentials)
         self.closing = False
+        self._hub: Any = None
         self._transports = options.offered_transports
         self._threshold = options.compression_threshold if options.http_compression else None
         self.timekeeper = Timekeeper()
@@ -83,6 +86,13 @@ class EngineServer:
                     return Response("204 No Content", preflight, b"").send(start_response, method)
             headers = self.cors.headers(environ)
             request = parse(environ, self._transports)
+            if self._hub is None:
+                self._hub = get_hub()
+            elif get_hub() is not self._hub:
+                log.error(
+                    "a WSGI server with threads can't carry Socket.IO: serve with gevent (see the deployment guide)"
+                )
+                raise EngineIOError(3, "served by a thread", status="503 Service Unavailable")
             if not request.sid:
                 return self._open(request, start_response, headers)
             return self._continue(request, start_response, headers)

@@ -14,6 +14,7 @@ from gevent import get_hub
 from gevent.ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 
 from .frames import CloseCode
+from .protocol import MAX_FRAGMENTS
 from .protocol import Protocol as WebSocketProtocol
 
 log = logging.getLogger(__name__)
@@ -64,12 +65,12 @@ class Connection:
         "_writer",
     )
 
-    def __init__(self, sock: Any, receiver: Receiver, *, max_payload: int) -> None:
+    def __init__(self, sock: Any, receiver: Receiver, *, max_payload: int, max_fragments: int = MAX_FRAGMENTS) -> None:
         self._hub = get_hub()
         self._sock: Any = sock
         self._tls = isinstance(sock, SSLSocket)
         self._receiver = receiver
-        self._protocol = WebSocketProtocol(max_payload)
+        self._protocol = WebSocketProtocol(max_payload, max_fragments)
         self._reader: Any = self._hub.loop.io(sock.fileno(), READ)
         self._writer: Any = None
         self._timer: Any = None

@@ -30,6 +30,9 @@ _MASKED_16 = 0xFE  # second byte of a masked frame with a 16-bit length
 #: From here on a view is cheaper than a copy.
 _LARGE = 1024
 
+#: Most fragments a message may come in.
+MAX_FRAGMENTS = 16384
+
 
 class _Violation(Exception):
     """The peer broke the protocol."""
@@ -66,7 +69,7 @@ class Protocol:
         "replies",
     )
 
-    def __init__(self, max_payload: int, max_fragments: int = 16384) -> None:
+    def __init__(self, max_payload: int, max_fragments: int = MAX_FRAGMENTS) -> None:
         self._max_payload = max_payload
         self._max_fragments = max_fragments
         # The longest chunk that may be taken for one whole frame at once: -1 in the midst of anything.

@@ -19,7 +19,6 @@ from gevent.server import StreamServer
 from flask_socketio_py.websocket import handshake
 from flask_socketio_py.websocket.connection import Connection
 from flask_socketio_py.websocket.frames import BINARY, TEXT, encode_frame
-from flask_socketio_py.websocket.protocol import Protocol
 
 #: The largest message of the Autobahn cases.
 MAX_PAYLOAD = 16 * 2**20
@@ -31,9 +30,8 @@ class Echo:
 
     def __init__(self, sock: Any) -> None:
         self.waiting: list[bytes] = []
-        self.connection = Connection(sock, self, max_payload=MAX_PAYLOAD)
         # Two cases send 4 MiB in fragments of 64 bytes: more fragments than a connection otherwise takes.
-        self.connection._protocol = Protocol(MAX_PAYLOAD, max_fragments=MAX_FRAGMENTS)
+        self.connection = Connection(sock, self, max_payload=MAX_PAYLOAD, max_fragments=MAX_FRAGMENTS)
 
     def on_message(self, message: str | bytes) -> None:
         text = isinstance(message, str)
