@@ -175,10 +175,12 @@ class Handlers:
     # -- the call ----------------------------------------------------------------------------------------------------
 
     def _runner(self, event: Any, handler: Handler) -> Callable[[Socket, list[Any]], Any]:
+        on_error = self._on_error
+
         def run(socket: Socket, args: list[Any]) -> Any:
             arguments = tuple(args[1:])
             context = HandlerContext(self.app, socket, event, arguments, self.manage_session)
-            return context.run(handler, arguments, self._on_error)
+            return context.run(handler, arguments, on_error)
 
         return run
 

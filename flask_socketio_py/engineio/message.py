@@ -13,15 +13,18 @@ from . import packet, payload
 class PreparedMessage:
     """An Engine.IO text packet (with its type digit, UTF-8) and the binary messages that must follow it directly."""
 
-    __slots__ = ("_frames", "_packets", "attachments", "size", "text")
+    __slots__ = ("_frames", "_packets", "attachments", "text")
 
     def __init__(self, text: bytes, attachments: tuple[bytes, ...] = ()) -> None:
         self.text = text
         self.attachments = attachments
-        #: Bytes that count against an outbox.
-        self.size = len(text) if not attachments else len(text) + sum(map(len, attachments))
         self._frames: bytes | None = None
         self._packets: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that count against an outbox."""
+        return len(self.text) + sum(map(len, self.attachments))
 
     def frames(self) -> bytes:
         """The WebSocket frames, all in one piece of bytes."""

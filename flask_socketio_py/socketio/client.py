@@ -58,7 +58,7 @@ class Client:
                 if kind == packet.EVENT and socket is not None and socket.connected:
                     handler = self.server.listener.event_handler(namespace, args[0])  # the hot path
                     if handler is not None:
-                        self._start(self._run_event, socket, handler, ack_id, args)
+                        self._start(self._run_event, (socket, handler, ack_id, args))
                 elif not attachments:
                     self._receive(received)
                 elif not self.sockets:
@@ -102,7 +102,7 @@ class Client:
         if kind == packet.EVENT or kind == packet.BINARY_EVENT:
             handler = self.server.listener.event_handler(namespace, data[0])
             if handler is not None:
-                self._start(self._run_event, socket, handler, ack_id, data)
+                self._start(self._run_event, (socket, handler, ack_id, data))
         elif kind == packet.ACK or kind == packet.BINARY_ACK:
             socket.settle(ack_id or 0, data)
         elif kind == packet.DISCONNECT:
@@ -133,7 +133,7 @@ class Client:
         else:
             if server.options.always_connect:
                 self._accept(socket)
-            self._start(self._run_connect, socket, handler, auth or None)
+            self._start(self._run_connect, (socket, handler, auth or None))
 
     def _run_connect(self, socket: Socket, handler: Callable[[Socket, Any], None], auth: Any) -> None:
         try:
@@ -203,17 +203,17 @@ class Client:
 
     # -- handlers under limits ---------------------------------------------------------------------------------------
 
-    def _start(self, function: Callable[..., None], *args: Any) -> None:
+    def _start(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Start a handler; ``function`` calls :meth:`_ended` when it is done."""
         server = self.server
         self.in_flight = in_flight = self.in_flight + 1
         if in_flight >= server.max_handlers:
             self._apply_pressure()
         if server.concurrent:
-            server.dispatcher.start(function, *args)
+            server.dispatcher.start(function, args)
         elif self._jobs is None:
             self._jobs = deque()
-            server.dispatcher.start(self._run_serially, function, args)
+            server.dispatcher.start(self._run_serially, (function, args))
         else:
             self._jobs.append((function, args))
 
@@ -291,7 +291,7 @@ class Client:
         if handler is None:
             socket.namespace.adapter.remove(socket)
         else:
-            self._start(self._run_disconnect, socket, handler)
+            self._start(self._run_disconnect, (socket, handler))
 
     def _run_disconnect(self, socket: Socket, handler: Callable[[Socket, Reason], None]) -> None:
         try:

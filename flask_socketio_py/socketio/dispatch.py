@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 #: Greenlets kept waiting for work; more exist while more handlers run.
 MAX_IDLE = 256
-_Job = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Dispatcher:
@@ -29,6 +28,7 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self._hub: Any = None
+        # The switch methods of the greenlets that wait for work.
         self._idle: list[Any] = []
         self._workers = 0
 
@@ -37,52 +37,46 @@ class Dispatcher:
         """Functions running (or blocked) now."""
         return self._workers - len(self._idle)
 
-    def start(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run ``function(*args)`` in a greenlet and a context of its own: now from the hub, else in the hub's next
-        turn.
+    def start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Run ``function(*args)`` in a greenlet and a context of its own.
+
+        Now, if called from the hub, else in the hub's next turn. There must be at least one argument.
         """
         hub = self._hub
         if hub is None:
             hub = self._hub = get_hub()
         if getcurrent() is not hub:
-            hub.loop.run_callback(self.start, function, *args)
+            hub.loop.run_callback(self.start, function, args)
         elif self._idle:
-            self._idle.pop().switch((function, args))
+            self._idle.pop()(function, *args)
         else:
-            greenlet(self._work, hub).switch((function, args))
+            greenlet(self._work, hub).switch(function, *args)
 
-    def _work(self, job: _Job) -> None:
+    def _work(self, *job: Any) -> None:
         """The life of a worker: a job, a place among the idle, the next job."""
-        idle, hub, worker = self._idle, self._hub, getcurrent()
-        received: _Job | None = job
+        idle, wait, wake = self._idle, self._hub.switch, getcurrent().switch
         self._workers += 1
-        try:
-            while received is not None:
-                try:
-                    Context().run(received[0], *received[1])
-                except GreenletExit:
-                    return
-                except BaseException:
-                    # What handlers raise is dealt with where they are called: a defect of ours, or a wish to end.
-                    log.exception("a handler's greenlet failed")
-                if len(idle) >= MAX_IDLE:
-                    return
-                idle.append(worker)
-                received = self._wait(hub)
-        finally:
+        while True:
+            try:
+                while True:
+                    if job:
+                        Context().run(*job)
+                    if len(idle) >= MAX_IDLE:
+                        break
+                    idle.append(wake)
+                    job = ()
+                    job = wait()
+            except GreenletExit:
+                log.debug("a handler's greenlet was told to end")
+            except BaseException:
+                # What handlers raise is dealt with where they are called. This is a defect of ours, or a gevent.Timeout
+                # that an earlier job started and never closed: it must not end the pool.
+                log.exception("a handler's greenlet failed")
+                if wake in idle:
+                    idle.remove(wake)
+                job = ()
+                continue
+            if wake in idle:
+                idle.remove(wake)
             self._workers -= 1
-
-    def _wait(self, hub: Any) -> _Job | None:
-        """Be idle until a job comes; ``None``: the greenlet is to end."""
-        try:
-            while True:
-                job = hub.switch()
-                if type(job) is tuple:
-                    return job
-        except GreenletExit:
-            self._idle.remove(getcurrent())
-            return None
-        except BaseException:
-            # A gevent.Timeout that an earlier job started and never cancelled: it has nobody to reach any more.
-            log.warning("an exception reached an idle handler greenlet (a gevent.Timeout that was never closed?)")
-            return self._wait(hub)
+            return

@@ -104,7 +104,9 @@ def encode_event(prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: 
     Raises:
         TypeError, ValueError: for data that can't be sent.
     """
-    return _encode(b"42", b"45", prefix, args, ack_id, codec)
+    body, attachments = codec.encode(args)
+    head = prefix if ack_id is None else b"%b%d" % (prefix, ack_id)
+    return PreparedMessage(b"42" + head + body) if not attachments else _binary(b"45", head, body, attachments)
 
 
 def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) -> PreparedMessage:
@@ -113,7 +115,9 @@ def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) ->
     Raises:
         TypeError, ValueError: for data that can't be sent.
     """
-    return _encode(b"43", b"46", prefix, args, ack_id, codec)
+    body, attachments = codec.encode(args)
+    head = b"%b%d" % (prefix, ack_id)
+    return PreparedMessage(b"43" + head + body) if not attachments else _binary(b"46", head, body, attachments)
 
 
 def encode_connect(prefix: bytes, data: dict[str, Any], codec: Codec) -> PreparedMessage:
@@ -131,20 +135,14 @@ def encode_disconnect(prefix: bytes, codec: Codec, data: dict[str, Any] | None =
     return PreparedMessage(b"41" + prefix + (codec.encode(data)[0] if data else b""))
 
 
-def _encode(
-    plain: bytes, binary: bytes, prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: Codec
-) -> PreparedMessage:
-    body, attachments = codec.encode(args)
-    if not attachments:
-        return PreparedMessage(plain + prefix + (b"" if ack_id is None else b"%d" % ack_id) + body)
-    ack = b"" if ack_id is None else b"%d" % ack_id
+def _binary(kind: bytes, head: bytes, body: bytes, attachments: tuple[bytes, ...]) -> PreparedMessage:
     if len(attachments) > MAX_ATTACHMENTS:
         raise ValueError(
             f"{len(attachments)} pieces of binary data in one event: "
             f"official clients refuse more than {MAX_ATTACHMENTS}; "
             "join them into one, or send several events"
         )
-    return PreparedMessage(b"%b%d-%b%b%b" % (binary, len(attachments), prefix, ack, body), attachments)
+    return PreparedMessage(b"%b%d-%b%b" % (kind, len(attachments), head, body), attachments)
 
 
 def fill_placeholders(data: Any, attachments: Sequence[bytes], depth: int = 0) -> Any:

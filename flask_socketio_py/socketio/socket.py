@@ -100,7 +100,7 @@ class Socket:
 
         def settle(args: list[Any] | None) -> None:
             if args is not None:
-                dispatcher.start(_run_callback, callback, args)
+                dispatcher.start(_run_callback, (callback, args))
 
         self._acks_by_id()[ack_id] = settle
 

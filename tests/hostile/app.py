@@ -36,7 +36,7 @@ def note(handler: str) -> None:
 def is_waiting_for_work(candidate: Any) -> bool:
     """Whether this greenlet is an idle one of the handler pool, which is kept on purpose."""
     frame = candidate.gr_frame
-    return frame is not None and frame.f_code.co_filename.endswith("dispatch.py") and frame.f_code.co_name == "_wait"
+    return frame is not None and frame.f_code.co_filename.endswith("dispatch.py") and frame.f_code.co_name == "_work"
 
 
 @app.get("/stats")
