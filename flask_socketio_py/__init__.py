@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from .errors import ConnectionRefusedError, DisconnectedError, SocketIOError, TimeoutError
 
 if TYPE_CHECKING:
-    from .class_namespace import Namespace
     from .extension import SocketIO
+    from .namespace import Namespace
     from .shortcuts import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
     from .testing import SocketIOTestClient
 
@@ -35,7 +35,7 @@ __all__ = [
     "send",
 ]
 
-_HOMES = {"Namespace": "class_namespace", "SocketIO": "extension", "SocketIOTestClient": "testing"}
+_HOMES = {"Namespace": "namespace", "SocketIO": "extension", "SocketIOTestClient": "testing"}
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,7 @@ Checked at construction; knows nothing of the rest of the package.
 from __future__ import annotations
 
 import difflib
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -70,6 +71,8 @@ class Options:
     manage_session: bool = True
     #: A module (or object) with ``dumps`` and ``loads`` to use instead of the built-in codec.
     json: Any = None
+    #: What packets are encoded with; ``"default"`` is the protocol's own form.
+    serializer: str = "default"
     #: Until when the body of a POST must have arrived.
     body_timeout: float = 30.0
     #: ``True``, ``False`` or a logger: the package's own log, and the one of Engine.IO.
@@ -93,6 +96,8 @@ class Options:
         if self.async_mode not in (None, "gevent", "gevent_uwsgi", "threading"):
             hint = "eventlet is not supported: remove async_mode" if self.async_mode == "eventlet" else "leave it out"
             raise ValueError(f"Invalid async_mode specified: {self.async_mode!r} ({hint}, gevent always serves)")
+        if self.serializer != "default":
+            raise ValueError(f"serializer must be 'default', not {self.serializer!r}")
         if self.json is not None and not (hasattr(self.json, "dumps") and hasattr(self.json, "loads")):
             raise TypeError("json must have the functions dumps and loads")
 
@@ -119,7 +124,8 @@ class Options:
 
 
 OPTION_NAMES = frozenset(item.name for item in fields(Options) if not item.name.startswith("_"))
-_TOLERATED = frozenset(("monitor_clients", "debug", "threaded"))
+#: Options of Flask-SocketIO that mean nothing here: of its own servers, and (checked by the extension) of its queues.
+_TOLERATED = frozenset(("monitor_clients", "debug", "threaded", "message_queue", "client_manager", "channel"))
 
 
 def build(values: Mapping[str, Any]) -> Options:
@@ -133,8 +139,18 @@ def build(values: Mapping[str, Any]) -> Options:
         if name not in known and name not in _TOLERATED:
             near = difflib.get_close_matches(name, OPTION_NAMES, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            warnings.warn(f"SocketIO has no option {name!r}: it is ignored.{hint}", UserWarning, stacklevel=4)
+            warnings.warn(
+                f"SocketIO has no option {name!r}: it is ignored.{hint}", UserWarning, stacklevel=_callers_level()
+            )
     return Options(**known)
+
+
+def _callers_level() -> int:
+    """How far up the stack the code is that called this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith(__package__ or "?"):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def gather(application: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

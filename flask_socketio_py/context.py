@@ -115,7 +115,8 @@ class HandlerContext:
 
     def _open_session(self) -> SessionMixin:
         interface = self.app.session_interface
-        return interface.open_session(self.app, self.request) or interface.make_null_session(self.app)
+        session = interface.open_session(self.app, self.request)
+        return interface.make_null_session(self.app) if session is None else session
 
     def save_session(self) -> None:
         """Let Flask save a session it manages, if it was changed."""
@@ -154,16 +155,46 @@ class HandlerContext:
             raised = error
             raise
         finally:
+            self._tear_down(raised)
+            raised = None
+
+    def _tear_down(self, raised: BaseException | None) -> None:
+        app = self.app
+        try:
             if app.teardown_request_funcs or _REQUEST_TEARDOWN:
                 app.do_teardown_request(raised)
+        finally:
             if app.teardown_appcontext_funcs or _APP_TEARDOWN:
                 app.do_teardown_appcontext(raised)
             if _POPPED:
                 appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
-            raised = None
 
 
 def current() -> HandlerContext | None:
     """The context of the handler that runs now, if one does."""
     context: Any = _cv_request.get(None)
     return context if type(context) is HandlerContext else None
+
+
+def current_sid() -> str | None:
+    """The client whose event is handled here, also in a context made by ``copy_current_request_context``."""
+    context: Any = _cv_request.get(None)
+    if type(context) is HandlerContext:
+        return context.socket.id
+    return None if context is None else getattr(context.request, "sid", None)
+
+
+def bound(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """``callback``, to be called later in a context like the one of the event that is handled here, if one is."""
+    context: Any = _cv_request.get(None)
+    if current_sid() is None:
+        return callback
+
+    def run(*args: Any) -> Any:
+        if type(context) is HandlerContext:
+            again = HandlerContext(context.app, context.socket, context.event, context.args, context.managed)
+            return again.run(callback, args)
+        with context.copy():
+            return callback(*args)
+
+    return run

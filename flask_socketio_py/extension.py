@@ -15,9 +15,9 @@ import gevent
 from flask import Flask
 
 from . import config, context, handlers, testing, wsgi_server
-from .class_namespace import Namespace
 from .engineio.server import EngineServer
 from .middleware import SocketIOMiddleware
+from .namespace import Namespace
 from .socketio.broadcast import BroadcastOperator
 from .socketio.json_codec import Codec, JsonCodec, ModuleCodec
 from .socketio.server import Server
@@ -67,7 +67,8 @@ class SocketIO:
             raise ValueError(
                 "init_app(None) needs a message queue, which this version does not have: pass the application"
             )
-        settings = config.build(config.gather(app.config, self.server_options))
+        values = config.gather(app.config, self.server_options)
+        settings = config.build(values)
         if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
             log.warning(
                 "the server of 'flask run' can't carry Socket.IO: "
@@ -79,7 +80,8 @@ class SocketIO:
         _set_level("flask_socketio_py.engineio", settings.engineio_logger)
         names = settings.namespaces
         self._handlers.app = app
-        self._handlers.manage_session = settings.manage_session
+        if "manage_session" in values:  # else the attribute, which may have been set before
+            self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
         self._server = Server(settings, self._handlers, _codec(app, settings))
         self._view = ServerView(self, self._server)
@@ -125,7 +127,7 @@ class SocketIO:
     @property
     def namespace_handlers(self) -> list[Namespace]:
         """The class-based namespaces."""
-        return list(self._handlers.class_namespaces.values())
+        return list(self._handlers.namespaces.values())
 
     @property
     def exception_handlers(self) -> dict[str, Callable[..., Any]]:
@@ -220,17 +222,16 @@ class SocketIO:
         Raises:
             TypeError, ValueError: for data that can't be sent.
         """
-        here = context.current()
-        if not include_self and skip_sid is None and here is not None:
-            skip_sid = here.socket.id
+        if not include_self and skip_sid is None:
+            skip_sid = context.current_sid()
         target = to if to is not None else room
         operator = self._serving().to(namespace or "/", *_several(target))
         if skip_sid is not None:
             operator = operator.except_(*_several(skip_sid))
         if volatile:
             operator = operator.volatile
-        if callback is not None and here is not None:
-            callback = self._in_context_of(here, callback)
+        if callback is not None:
+            callback = context.bound(callback)
         operator.emit(event, *_arguments(args), callback=callback)
 
     def send(
@@ -278,13 +279,6 @@ class SocketIO:
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """Make everybody leave a room."""
         self.server.close_room(room, namespace)
-
-    def _in_context_of(self, here: context.HandlerContext, callback: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*args: Any) -> Any:
-            again = context.HandlerContext(here.app, here.socket, here.event, here.args, here.managed)
-            return again.run(callback, args)
-
-        return run
 
     def _serving(self) -> Server:
         if self._server is None:

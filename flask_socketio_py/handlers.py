@@ -13,14 +13,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.wrappers import Response
 
-from .context import HandlerContext
+from .context import HandlerContext, current
 from .engineio.reasons import Reason
 from .errors import ConnectionRefusedError, DisconnectedError
 from .socketio.socket import Socket
 
 if TYPE_CHECKING:
-    from .class_namespace import Namespace
+    from .namespace import Namespace
 
 log = logging.getLogger(__name__)
 Handler = Callable[..., Any]
@@ -60,6 +63,21 @@ def takes_argument(function: Handler) -> bool:
     return True
 
 
+def refusal_status(result: Any) -> int | None:
+    """The HTTP status of what a connect handler returned, if a view that returns this would have refused.
+
+    Decorators made for views (Flask-HTTPAuth, Flask-Login) answer for the function they guard: with a response, or a
+    tuple with a status. A redirection to a login page is a refusal too.
+    """
+    status: Any = None
+    if isinstance(result, Response):
+        status = result.status_code
+    elif isinstance(result, tuple):
+        statuses = [item for item in result[1:] if isinstance(item, int) and not isinstance(item, bool)]
+        status = statuses[0] if statuses else refusal_status(result[0]) if result else None
+    return status if status is not None and 300 <= status <= 599 else None
+
+
 class Handlers:
     """All handlers of one ``SocketIO``."""
 
@@ -69,7 +87,7 @@ class Handlers:
         self.accepted: frozenset[str] = frozenset(("/",))
         #: (event, handler, namespace) in the order of registration.
         self.registered: list[tuple[str, Handler, str]] = []
-        self.class_namespaces: dict[str, Namespace] = {}
+        self.namespaces: dict[str, Namespace] = {}
         self.exception_handlers: dict[str, Handler] = {}
         self.default_exception_handler: Handler | None = None
         self._functions: dict[tuple[str, Any], Handler] = {}
@@ -100,13 +118,13 @@ class Handlers:
 
     def add_namespace(self, namespace: Namespace) -> None:
         """Register a class-based namespace."""
-        self.class_namespaces[namespace.namespace] = namespace
+        self.namespaces[namespace.namespace] = namespace
         self._names.add(namespace.namespace)
 
     # -- Listener ----------------------------------------------------------------------------------------------------
 
     def accepts(self, namespace: str) -> bool:
-        return namespace in self._names or namespace in self.accepted or ANY in self._names or ANY in self.accepted
+        return namespace in self._names or namespace in self.accepted or ANY in self.accepted
 
     def connect_handler(self, namespace: str) -> Callable[[Socket, Any], None] | None:
         handler = self._resolve(namespace, "connect")
@@ -118,6 +136,11 @@ class Handlers:
                 accepted = self._run(socket, handler, "connect", (auth,))
             except builtins.ConnectionRefusedError as error:
                 raise ConnectionRefusedError("Connection refused by server") from error
+            except HTTPException as error:  # abort(401), as Flask-Login's login_required does
+                raise ConnectionRefusedError(error.name, {"status": error.code}) from error
+            status = refusal_status(accepted)
+            if status is not None:
+                raise ConnectionRefusedError(HTTP_STATUS_CODES.get(status, "Refused"), {"status": status})
             if accepted is False:
                 raise ConnectionRefusedError
 
@@ -167,10 +190,20 @@ class Handlers:
         return self._class_handler(namespace, event) or self._class_handler(ANY, event)
 
     def _class_handler(self, namespace: str, event: Any) -> Handler | None:
-        instance = self.class_namespaces.get(namespace)
+        instance = self.namespaces.get(namespace)
         if instance is None or not isinstance(event, str) or not instance.handles(event):
             return None
-        return lambda *args: instance.trigger_event(event, *args)
+
+        def trigger(*args: Any) -> Any:
+            context = current()
+            if context is None:
+                raise AssertionError("a handler runs without its context")
+            sid = context.socket.id
+            if event == "connect":
+                return instance.trigger_event(event, sid, context.request.environ, *args)
+            return instance.trigger_event(event, sid, *args)
+
+        return trigger
 
     # -- the call ----------------------------------------------------------------------------------------------------
 
@@ -192,14 +225,14 @@ class Handlers:
         if isinstance(error, ConnectionRefusedError | builtins.ConnectionRefusedError):
             raise error
         handle = (
-            self.exception_handlers.get(namespace) or self._class_error(namespace) or self.default_exception_handler
+            self.exception_handlers.get(namespace) or self.default_exception_handler or self._class_error(namespace)
         )
         if handle is None:
             raise error
         return handle(error)
 
     def _class_error(self, namespace: str) -> Handler | None:
-        instance = self.class_namespaces.get(namespace)
+        instance = self.namespaces.get(namespace)
         return getattr(instance, "error", None)
 
 

@@ -9,6 +9,9 @@ import flask
 
 from .extension import SocketIO
 
+#: Stands for the namespace of the event that is handled; ``None`` or an empty one are the main namespace.
+HERE = "<that of the event>"
+
 
 def _socketio() -> SocketIO:
     return cast(SocketIO, flask.current_app.extensions["socketio"])
@@ -21,7 +24,7 @@ def _request() -> Any:
 def emit(
     event: str,
     *args: Any,
-    namespace: str | None = None,
+    namespace: str | None = HERE,
     to: Any = None,
     room: Any = None,
     broadcast: bool = False,
@@ -47,7 +50,7 @@ def emit(
     _socketio().emit(
         event,
         *args,
-        namespace=namespace or request.namespace,
+        namespace=request.namespace if namespace is HERE else namespace,
         to=to,
         include_self=include_self,
         skip_sid=skip_sid,
@@ -66,7 +69,7 @@ def call(
     *args: Any,
     to: Any = None,
     room: Any = None,
-    namespace: str | None = None,
+    namespace: str | None = HERE,
     timeout: float | None = 60,
     ignore_queue: bool = False,
 ) -> Any:
@@ -83,7 +86,7 @@ def call(
         event,
         *args,
         to=target if target is not None else request.sid,
-        namespace=namespace or request.namespace,
+        namespace=request.namespace if namespace is HERE else namespace,
         timeout=timeout,
         ignore_queue=ignore_queue,
     )

@@ -172,7 +172,8 @@ class SocketIOTestClient:
 
     def _open_session(self, query_string: str | None, headers: Any) -> Session:
         query = (query_string or "").lstrip("?")
-        builder = EnvironBuilder(self.app, path="/socket.io/", query_string=query, headers=headers)
+        base = (self.flask_test_client or self.app.test_client()).environ_base
+        builder = EnvironBuilder(self.app, path="/socket.io/", query_string=query, headers=headers, environ_base=base)
         environ = builder.get_environ()
         if self.flask_test_client is not None:
             self.flask_test_client._add_cookies_to_wsgi(environ)

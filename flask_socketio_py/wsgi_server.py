@@ -8,6 +8,7 @@ conflicting lengths, TLS handshakes that never come. WebSockets of other endpoin
 
 from __future__ import annotations
 
+import difflib
 import logging
 import signal
 import socket
@@ -44,6 +45,15 @@ MAX_HEAD = 65536
 MAX_SKIPPED = 65536
 #: Seconds a stopping server gives handlers and answers under way.
 GRACE = 0.7
+
+
+#: What gevent's WSGIServer takes, and (with TLS) an SSL context's wrap_socket.
+_SERVER_OPTIONS = (
+    *("backlog", "spawn", "log", "error_log", "handler_class", "environ"),
+    *("keyfile", "certfile", "ssl_context", "ca_certs", "cert_reqs", "ciphers", "ssl_version"),
+    *("do_handshake_on_connect", "suppress_ragged_eofs"),
+)
+_RUN_OPTIONS = ("debug", "use_reloader", "reloader_options", "log_output", "header_timeout", "idle_timeout")
 
 
 class HeadTooLargeError(ValueError):
@@ -304,11 +314,14 @@ def _serve(extension: SocketIO, app: Flask, host: str, port: int, log_output: bo
     options.setdefault("handler_class", handler)
     options.setdefault("log", "default" if log_output else None)
     options.setdefault("backlog", 1024)
-    try:
-        server = Server((host, port), app, **options)
-    except TypeError as error:
-        raise TypeError(f"run() got an option that neither it nor gevent's WSGIServer knows: {error}") from error
+    for name in options:
+        if name not in _SERVER_OPTIONS:
+            near = difflib.get_close_matches(name, [*_SERVER_OPTIONS, *_RUN_OPTIONS], 1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"run() has no option {name!r}{hint}")
+    server = Server((host, port), app, **options)
     extension.wsgi_server = server
+    extension.engine.closing = False  # it may have been stopped before
     watchers = []
     if gevent.get_hub().main_hub:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -336,5 +349,6 @@ def stop(extension: SocketIO) -> None:
         while extension.busy():
             gevent.sleep(0.01)
     server.stop_accepting()
+    extension.engine.abandon()
     close_idle_connections()
     server.stop(timeout=0.1)

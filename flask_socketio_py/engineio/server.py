@@ -200,6 +200,11 @@ class EngineServer:
         for session in list(self.sessions.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN)
 
+    def abandon(self) -> None:
+        """Forget the sessions whose clients have not fetched their close packet."""
+        for session in list(self.sessions.values()):
+            self._give_up(session)
+
     def ponged(self, session: Session) -> None:
         self._pongs.discard(session)
         self.timekeeper.add(self._pings, session)

@@ -137,7 +137,10 @@ def _dumps(value: Any, default: Callable[[Any], Any], attachments: list[bytes]) 
         raise DepthError("the data is nested too deeply to be sent") from error
     except ValueError:
         attachments.clear()
+    try:
         return encoder.encode(_without_nan(value, 0))
+    except RecursionError as error:
+        raise DepthError("the data is nested too deeply to be sent, or contains itself") from error
 
 
 def _without_nan(value: Any, depth: int) -> Any:

@@ -23,7 +23,7 @@ RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting",
 MAX_DEPTH = 200
 
 # Digits are ASCII; the namespace ends at the first comma, or with the packet. Bounded, so that int() stays cheap.
-_HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,16})", re.DOTALL)
+_HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,20})", re.DOTALL)
 
 
 #: A decoded packet: (type, namespace, ack id or None, data, binary messages still to come).
@@ -37,7 +37,7 @@ def decode(text: str, loads: Callable[[str], Any]) -> Packet:
         PacketError: for anything the protocol doesn't allow.
     """
     if text[:1] == "2":  # the hot path: an event in the main namespace, perhaps with an ack id
-        start = text.find("[", 1, 18)
+        start = text.find("[", 1, 22)
         ack_id = None
         if start > 1:
             digits = text[1:start]

@@ -1,6 +1,7 @@
 """Owns who may talk to us across origins, and what the answers tell a browser."""
 
 import pytest
+
 from flask_socketio_py.engineio.cors import CorsPolicy
 
 from .environs import environ

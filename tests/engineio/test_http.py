@@ -7,6 +7,7 @@ import zlib
 
 import gevent
 import pytest
+
 from flask_socketio_py.engineio import http
 from flask_socketio_py.errors import ENGINE_ERRORS, EngineIOError
 

@@ -1,11 +1,12 @@
 """Owns PreparedMessage: one packet and its attachments, encoded once for each form, never apart."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from flask_socketio_py.engineio import message, payload
 from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.websocket.frames import BINARY, TEXT, encode_frame
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 #: (text, attachments, WebSocket frames, polling packets)
 CASES = [

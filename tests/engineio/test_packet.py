@@ -1,6 +1,7 @@
 """Owns one packet on the wire: the digits of the protocol, and what of a text can't be UTF-8."""
 
 import pytest
+
 from flask_socketio_py.engineio import packet
 
 #: The digits of Engine.IO protocol 4, written down once more: a constant compared to itself can't be wrong.

@@ -4,10 +4,11 @@ import base64
 import random
 
 import pytest
-from flask_socketio_py.engineio import payload
-from flask_socketio_py.errors import PacketError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flask_socketio_py.engineio import payload
+from flask_socketio_py.errors import PacketError
 
 #: (body, packets): used in both directions. The first two are the examples of the protocol's document.
 CASES = [

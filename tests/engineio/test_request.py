@@ -3,6 +3,9 @@
 import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from flask_socketio_py.engineio.request import (
     EngineIORequest,
     check_handshake,
@@ -12,8 +15,6 @@ from flask_socketio_py.engineio.request import (
     same_origin,
 )
 from flask_socketio_py.errors import EngineIOError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .environs import UPGRADE, environ
 

@@ -1,4 +1,4 @@
-"""An application with a SocketIO of its own for each test, clients for it, and the check that nothing of them remains."""
+"""An application and a SocketIO for each test, clients for it, and the check that nothing of them remains."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Options of the constructor: each name, its default, what it refuses, where else it can be set, how a mistake is told."""
+"""Options of the constructor: each name, its default, what it refuses, where else it is set, how a mistake is told."""
 
 import dataclasses
 import logging
@@ -11,6 +11,7 @@ from flask_socketio_py import SocketIO
 from flask_socketio_py.config import Options, build
 
 DEFAULTS = {
+    "serializer": "default",
     "allow_upgrades": True,
     "always_connect": False,
     "async_handlers": True,
@@ -262,4 +263,7 @@ def test_build_knows_nothing_of_flask():
     assert build({"ping_interval": (1, 2)}).announced_interval == 3.0
     assert build({"ping_interval": (1, 2)}).interval == 1.0
     assert build({"transports": "websocket"}).offered_transports == ("websocket",)
-    assert build({"transports": ["websocket", "polling", "carrier pigeon"]}).offered_transports == ("polling", "websocket")
+    assert build({"transports": ["websocket", "polling", "carrier pigeon"]}).offered_transports == (
+        "polling",
+        "websocket",
+    )

@@ -1,4 +1,4 @@
-"""Pins the public surface: names, signatures, attributes. A change here is a change for every user, and is never an accident."""
+"""Pins the public surface: names, signatures, attributes. A change here is one for every user, never an accident."""
 
 import importlib
 import inspect
@@ -43,7 +43,8 @@ SOCKETIO = {
     "on_event": "self, message, handler, namespace=None",
     "on_namespace": "self, namespace_handler",
     "run": "self, app, host=None, port=None, **options",
-    "send": "self, data, json=False, namespace=None, to=None, callback=None, include_self=True, skip_sid=None, **options",
+    "send": "self, data, json=False, namespace=None, to=None, callback=None, include_self=True, skip_sid=None, "
+    "**options",
     "shutdown": "self",
     "sleep": "self, seconds=0",
     "start_background_task": "self, target, *args, **kwargs",
@@ -56,7 +57,8 @@ NAMESPACE = {
     "call": "self, event, data=None, to=None, sid=None, namespace=None, timeout=60, ignore_queue=False",
     "close_room": "self, room, namespace=None",
     "disconnect": "self, sid, namespace=None",
-    "emit": "self, event, data=None, room=None, include_self=True, namespace=None, callback=None, *, to=None, skip_sid=None",
+    "emit": "self, event, data=None, room=None, include_self=True, namespace=None, callback=None, "
+    "*, to=None, skip_sid=None",
     "enter_room": "self, sid, room, namespace=None",
     "get_session": "self, sid, namespace=None",
     "handles": "self, event",
@@ -68,7 +70,8 @@ NAMESPACE = {
     "trigger_event": "self, event, *args",
 }
 TEST_CLIENT = {
-    "__init__": "self, app, socketio, namespace=None, query_string=None, headers=None, auth=None, flask_test_client=None",
+    "__init__": "self, app, socketio, namespace=None, query_string=None, headers=None, auth=None, "
+    "flask_test_client=None",
     "answer": "self, event, function",
     "close": "self",
     "connect": "self, namespace=None, query_string=None, headers=None, auth=None",
@@ -79,7 +82,7 @@ TEST_CLIENT = {
     "send": "self, data, json=False, callback=False, namespace=None",
 }
 SHORTCUTS = {
-    "call": "event, *args, to=None, room=None, namespace=None, timeout=60, ignore_queue=False",
+    "call": "event, *args, to=None, room=None, namespace='<that of the event>', timeout=60, ignore_queue=False",
     "close_room": "room, namespace=None",
     "disconnect": "sid=None, namespace=None, silent=False",
     "join_room": "room, sid=None, namespace=None",
@@ -139,10 +142,19 @@ def test_names_that_emit_and_send_take():
     assert list(inspect.signature(flask_socketio_py.send).parameters)[:2] == ["message", "json"]
 
 
-ATTRIBUTES = (
-    "async_mode default_exception_handler exception_handlers handlers manage_session namespace_handlers reason server "
-    "server_options sockio_mw wsgi_server"
-).split()
+ATTRIBUTES = [
+    "async_mode",
+    "default_exception_handler",
+    "exception_handlers",
+    "handlers",
+    "manage_session",
+    "namespace_handlers",
+    "reason",
+    "server",
+    "server_options",
+    "sockio_mw",
+    "wsgi_server",
+]
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
@@ -152,13 +164,16 @@ def test_attribute_that_applications_use(socketio, name):
 
 def test_reasons():
     reasons = {name: getattr(SocketIO.reason, name) for name in dir(SocketIO.reason) if name.isupper()}
-    assert reasons.items() >= {
-        "CLIENT_DISCONNECT": "client disconnect",
-        "PING_TIMEOUT": "ping timeout",
-        "SERVER_DISCONNECT": "server disconnect",
-        "TRANSPORT_CLOSE": "transport close",
-        "TRANSPORT_ERROR": "transport error",
-    }.items()
+    assert (
+        reasons.items()
+        >= {
+            "CLIENT_DISCONNECT": "client disconnect",
+            "PING_TIMEOUT": "ping timeout",
+            "SERVER_DISCONNECT": "server disconnect",
+            "TRANSPORT_CLOSE": "transport close",
+            "TRANSPORT_ERROR": "transport error",
+        }.items()
+    )
 
 
 @pytest.mark.parametrize(("module", "name"), [("namespace", "Namespace"), ("test_client", "SocketIOTestClient")])

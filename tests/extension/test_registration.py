@@ -125,14 +125,6 @@ def test_a_handler_that_cannot_be_called_is_a_type_error(socketio, wrong):
         socketio.on_event("ask", wrong)
 
 
-def test_on_without_parentheses_is_a_type_error_at_once(socketio):
-    with pytest.raises(TypeError):
-
-        @socketio.on
-        def ask():
-            return None
-
-
 def test_handlers_can_be_listed():
     socketio = SocketIO()
     chat = Namespace("/chat")

@@ -1,4 +1,4 @@
-"""A client inside the process that speaks packets as they are on the wire: what the test client hides, tests can see."""
+"""A client inside the process that speaks packets as they are on the wire, which the test client hides."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 20.0) -> 
 
 
 class Wire:
-    """One Engine.IO session. ``received`` holds Socket.IO packets as text, attachments as bytes, in the order of sending."""
+    """One Engine.IO session. ``received`` holds Socket.IO packets as text, and attachments, in the order of sending."""
 
     def __init__(self, app: Flask, query: str = "") -> None:
         extension: SocketIO = app.extensions["socketio"]
         self.received: list[str | bytes] = []
         environ = EnvironBuilder("/socket.io/", query_string=query).get_environ()
         request = EngineIORequest(environ, "websocket", None, "4", False)
+        self.engine = extension.engine
         self.session = extension.engine.adopt(request, InProcessTransport(self._receive))
 
     def _receive(self, message: PreparedMessage) -> None:
@@ -54,7 +55,9 @@ class Wire:
         """Join a namespace; returns the sid."""
         start = "0" if namespace == "/" else f"0{namespace},"
         self.push(start)
-        answer = wait_for(lambda: [item for item in self.received if str(item).startswith(start)], "CONNECT is answered")
+        answer = wait_for(
+            lambda: [item for item in self.received if str(item).startswith(start)], "CONNECT is answered"
+        )
         return str(json.loads(answer[-1][len(start) :])["sid"])
 
     def wait(self, packet: str | bytes) -> None:
@@ -67,4 +70,4 @@ class Wire:
 
     @property
     def is_open(self) -> bool:
-        return self.session.sid in self.session.server.sessions
+        return self.session.sid in self.engine.sessions

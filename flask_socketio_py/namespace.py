@@ -34,20 +34,29 @@ class Namespace:
         return self.socketio.server
 
     def handles(self, event: str) -> bool:
-        """Whether the class has a method for this event.
-
-        The only place where a client's string becomes an attribute name.
-        """
-        return callable(getattr(type(self), "on_" + event, None))
+        """Whether this event is for this class: it has a method for it, or a ``trigger_event`` of its own."""
+        return type(self).trigger_event is not Namespace.trigger_event or self._method(event) is not None
 
     def trigger_event(self, event: str, *args: Any) -> Any:
-        """Call the method for an event; may be overridden."""
-        if not self.handles(event):
+        """Call the method for an event; may be overridden.
+
+        ``args`` are the client's sid and the arguments of the event; for ``connect`` the sid, the WSGI environment of
+        the handshake and the auth data; for ``disconnect`` the sid and the reason.
+        """
+        method = self._method(event)
+        if method is None:
             return None
-        method: Callable[..., Any] = getattr(self, "on_" + event)
+        data = args[2:] if event == "connect" else args[1:]
         if event in ("connect", "disconnect") and not takes_argument(method):
             return method()
-        return method(*args)
+        return method(*data)
+
+    def _method(self, event: str) -> Callable[..., Any] | None:
+        """The only place where a client's string becomes an attribute name."""
+        if not callable(getattr(type(self), "on_" + event, None)):
+            return None
+        method: Callable[..., Any] = getattr(self, "on_" + event)
+        return method
 
     def emit(
         self,
@@ -91,6 +100,7 @@ class Namespace:
         sid: str | None = None,
         namespace: str | None = None,
         timeout: float | None = 60,
+        ignore_queue: bool = False,
     ) -> Any:
         """Emit to one client and wait for its answer; see :meth:`SocketIO.call`."""
         return self.socketio.call(event, data, to=to or sid, namespace=namespace or self.namespace, timeout=timeout)
