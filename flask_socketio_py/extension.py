@@ -95,10 +95,11 @@ class SocketIO:
 
     @property
     def server(self) -> ServerView:
-        """The server under python-socketio's names (:class:`~flask_socketio_py.views.ServerView`)."""
-        if self._view is None:
-            raise RuntimeError("SocketIO is not attached to an application yet: call init_app(app) first")
-        return self._view
+        """The server under python-socketio's names (:class:`~flask_socketio_py.views.ServerView`).
+
+        ``None`` before :meth:`init_app`, which the type leaves out: hardly anybody asks that early.
+        """
+        return self._view  # type: ignore[return-value]
 
     @property
     def engine(self) -> EngineServer:
@@ -270,6 +271,7 @@ class SocketIO:
         sid = to if to is not None else room
         if sid is None:
             raise ValueError("call() needs to=<sid>: it asks exactly one client")
+        self._serving()
         socket = self.server.socket(sid, namespace)
         if socket is None:
             raise handlers.unknown_client(sid)
@@ -278,7 +280,7 @@ class SocketIO:
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """Make everybody leave a room."""
-        self.server.close_room(room, namespace)
+        self._serving().of(namespace or "/").adapter.close_room(room)
 
     def _serving(self) -> Server:
         if self._server is None:

@@ -173,14 +173,17 @@ class ManagerView:
     @property
     def rooms(self) -> dict[str, dict[Any, dict[str, str]]]:
         """namespace -> room -> sid -> Engine.IO session id; the room ``None`` holds everybody."""
-        return {name: self._rooms_of(name) for name, namespace in self._server.namespaces.items() if namespace.sockets}
+        namespaces = list(self._server.namespaces.items())
+        return {name: self._rooms_of(name) for name, namespace in namespaces if namespace.sockets}
 
     def _rooms_of(self, name: str) -> dict[Any, dict[str, str]]:
         adapter = self._server.namespaces[name].adapter
-        everybody = {sid: socket.client.session.sid for sid, socket in adapter.sockets.items()}
+        # Copies, because another thread may ask while clients come and go.
+        everybody = {sid: socket.client.session.sid for sid, socket in list(adapter.sockets.items())}
         rooms: dict[Any, dict[str, str]] = {None: everybody}
         rooms.update({sid: {sid: eio_sid} for sid, eio_sid in everybody.items()})
-        rooms.update({room: {sid: everybody[sid] for sid in members} for room, members in adapter.rooms.items()})
+        for room, members in list(adapter.rooms.items()):
+            rooms[room] = {sid: everybody[sid] for sid in list(members) if sid in everybody}
         return rooms
 
     def get_namespaces(self) -> list[str]:

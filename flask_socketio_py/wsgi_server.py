@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import Timeout, monkey, pywsgi
+from gevent.ssl import SSLContext
 from geventwebsocket.handler import WebSocketHandler
 
 from . import config
@@ -50,8 +51,7 @@ GRACE = 0.7
 #: What gevent's WSGIServer takes, and (with TLS) an SSL context's wrap_socket.
 _SERVER_OPTIONS = (
     *("backlog", "spawn", "log", "error_log", "handler_class", "environ"),
-    *("keyfile", "certfile", "ssl_context", "ca_certs", "cert_reqs", "ciphers", "ssl_version"),
-    *("do_handshake_on_connect", "suppress_ragged_eofs"),
+    *("certfile", "keyfile", "ssl_context", "do_handshake_on_connect", "suppress_ragged_eofs"),
 )
 _RUN_OPTIONS = ("debug", "use_reloader", "reloader_options", "log_output", "header_timeout", "idle_timeout")
 
@@ -319,6 +319,8 @@ def _serve(extension: SocketIO, app: Flask, host: str, port: int, log_output: bo
             near = difflib.get_close_matches(name, [*_SERVER_OPTIONS, *_RUN_OPTIONS], 1)
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"run() has no option {name!r}{hint}")
+    if "certfile" in options:
+        options["ssl_context"] = _ssl_context(options.pop("certfile"), options.pop("keyfile", None))
     server = Server((host, port), app, **options)
     extension.wsgi_server = server
     extension.engine.closing = False  # it may have been stopped before
@@ -335,6 +337,13 @@ def _serve(extension: SocketIO, app: Flask, host: str, port: int, log_output: bo
         for watcher in watchers:
             watcher.cancel()
         extension.wsgi_server = None
+
+
+def _ssl_context(certfile: str, keyfile: str | None) -> SSLContext:
+    """One context for all connections, TLS 1.2 and newer: left to itself gevent makes a deprecated one for each."""
+    context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certfile, keyfile)
+    return context
 
 
 def stop(extension: SocketIO) -> None:

@@ -251,9 +251,15 @@ class Session:
             return
         if not outbox and self.transport.write(message):
             return
-        if self.outbox_size >= self.owner.max_outbox_size and not self._make_room():
-            self.close(Reason.OUTBOX_FULL, discard=True)
-            return
+        if self.outbox_size >= self.owner.max_outbox_size:
+            # The kernel may have room again although the hub had no turn to notice.
+            self.flush()
+            outbox = self.outbox
+            if not outbox and self.transport.write(message):
+                return
+            if self.outbox_size >= self.owner.max_outbox_size:
+                self.close(Reason.OUTBOX_FULL, discard=True)
+                return
         if outbox is None:
             outbox = self.outbox = deque()
         outbox.append(message)
@@ -304,11 +310,6 @@ class Session:
             self.apply(Event.FLUSHED)
 
     # -- what the table's actions do ---------------------------------------------------------------------------------
-
-    def _make_room(self) -> bool:
-        """The kernel may have room again although the hub had no turn to notice."""
-        self.flush()
-        return self.outbox_size < self.owner.max_outbox_size
 
     def _answer_probe(self, transport: Transport) -> None:
         self.probing = transport

@@ -140,9 +140,11 @@ class Client:
             handler(socket, auth)
         except ConnectionRefusedError as error:
             self._drop(socket, error.error_args)
-        except Exception:
-            log.exception("a connect handler failed")
+        except BaseException as error:  # a gevent.Timeout or a kill leaves no client without an answer either
             self._drop(socket, refusal("Internal server error"))
+            if not isinstance(error, Exception):
+                raise
+            log.exception("a connect handler failed")
         else:
             if not socket.connected and socket.disconnect_reason is None:
                 self._accept(socket)
@@ -223,12 +225,13 @@ class Client:
             self._apply_pressure()
 
     def _run_serially(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
-        while True:
+        try:
             function(*args)
-            if not self._jobs:
+        finally:  # also when the handler was killed: those behind it still have their turn
+            if self._jobs:
+                self.server.dispatcher.start(self._run_serially, self._jobs.popleft())
+            else:
                 self._jobs = None
-                return
-            function, args = self._jobs.popleft()
 
     def _apply_pressure(self) -> None:
         """Stop reading a client with too many handlers; but while one of them waits for its acknowledgement, read on

@@ -47,14 +47,16 @@ class Dispatcher:
             hub = self._hub = get_hub()
         if getcurrent() is not hub:
             hub.loop.run_callback(self.start, function, args)
-        elif self._idle:
-            self._idle.pop()(function, *args)
         else:
-            greenlet(self._work, hub).switch(function, *args)
+            if not self._idle:
+                # Without the job: a greenlet keeps what it was first given for as long as it lives.
+                greenlet(self._work, hub).switch()
+            self._idle.pop()(function, *args)
 
-    def _work(self, *job: Any) -> None:
+    def _work(self) -> None:
         """The life of a worker: a job, a place among the idle, the next job."""
         idle, wait, wake = self._idle, self._hub.switch, getcurrent().switch
+        job: Any = ()
         self._workers += 1
         while True:
             try:
@@ -65,7 +67,10 @@ class Dispatcher:
                         break
                     idle.append(wake)
                     job = ()
-                    job = wait()
+                    while not job:  # a switch that was meant for an earlier job carries none
+                        job = wait()
+                        if type(job) is not tuple:
+                            job = ()
             except GreenletExit:
                 log.debug("a handler's greenlet was told to end")
             except BaseException:

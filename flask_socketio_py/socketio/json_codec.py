@@ -24,6 +24,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BINARY = (bytes, bytearray, memoryview)
 
 
+TOO_DEEP = "the data is nested too deeply to be sent, or contains itself"
+
+
 class DepthError(ValueError):
     """Data nested more deeply than can be encoded; where it came from a client, that is the client's doing."""
 
@@ -106,7 +109,10 @@ class ModuleCodec:
 
     def encode(self, value: Any) -> tuple[bytes, tuple[bytes, ...]]:
         attachments: list[bytes] = []
-        text = self._dumps(lift_binary(value, attachments), separators=(",", ":"))
+        try:
+            text = self._dumps(lift_binary(value, attachments), separators=(",", ":"))
+        except RecursionError as error:
+            raise DepthError(TOO_DEEP) from error
         data = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
         return data, tuple(attachments)
 
@@ -134,19 +140,19 @@ def _dumps(value: Any, default: Callable[[Any], Any], attachments: list[bytes]) 
     try:
         return encoder.encode(value)
     except RecursionError as error:
-        raise DepthError("the data is nested too deeply to be sent") from error
+        raise DepthError(TOO_DEEP) from error
     except ValueError:
         attachments.clear()
     try:
         return encoder.encode(_without_nan(value, 0))
     except RecursionError as error:
-        raise DepthError("the data is nested too deeply to be sent, or contains itself") from error
+        raise DepthError(TOO_DEEP) from error
 
 
 def _without_nan(value: Any, depth: int) -> Any:
     """NaN and the infinities are null in JSON.stringify."""
     if depth > 500:
-        raise DepthError("the data is nested too deeply to be sent, or contains itself")
+        raise DepthError(TOO_DEEP)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

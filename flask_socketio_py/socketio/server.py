@@ -6,6 +6,7 @@ Owns the encoding of events and the way of a message to its sockets from whichev
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -28,6 +29,9 @@ from .socket import Socket
 
 log = logging.getLogger(__name__)
 
+#: Broadcasts that other threads may have waiting; beyond, each of theirs waits up to so many milliseconds for room.
+MAX_FROM_THREADS = 1000
+MAX_HOLD_UPS = 5000
 #: From here on empty namespaces are forgotten (with ``namespaces="*"`` clients choose the names).
 MANY_NAMESPACES = 1000
 
@@ -62,6 +66,7 @@ class Server:
         self.engine = EngineServer(options, self)
         self._connecting = self.engine.timekeeper.queue(options.connect_timeout, self._connect_timed_out)
         self._hub: Any = None
+        self._from_threads: deque[tuple[Any, ...]] = deque()
 
     def of(self, name: str) -> Namespace:
         """The namespace of this name, made when it is first asked for."""
@@ -133,12 +138,25 @@ class Server:
         if hub is None:
             return  # nobody has ever connected
         if get_hub_if_exists() is not hub:
-            hub.loop.run_callback_threadsafe(namespace.adapter.broadcast, message, list(targets), volatile)
+            self._deliver_from_thread(namespace.adapter, message, list(targets), volatile)
             return
         recipients = targets if type(targets) is list else list(targets)
         namespace.adapter.broadcast(message, recipients, volatile)
         if len(recipients) == 1 and recipients[0].client.session.congested and getcurrent() is not hub:
             sleep(0)
+
+    def _deliver_from_thread(self, *job: Any) -> None:
+        """Leave a broadcast to the hub's thread; a thread far ahead of it is held up, but not for ever."""
+        self._from_threads.append(job)
+        self._hub.loop.run_callback_threadsafe(self._take_from_threads)
+        for _ in range(MAX_HOLD_UPS):
+            if len(self._from_threads) <= MAX_FROM_THREADS:
+                return
+            sleep(0.001)
+
+    def _take_from_threads(self) -> None:
+        adapter, message, targets, volatile = self._from_threads.popleft()
+        adapter.broadcast(message, targets, volatile)
 
     def in_home_thread(self) -> bool:
         """Whether this thread runs the hub that serves the clients."""

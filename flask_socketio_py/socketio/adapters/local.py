@@ -123,7 +123,8 @@ class LocalAdapter:
         excepted = {sid for room in except_ for sid in self.members(room)}
         if not excepted:
             return list(chosen.values())
-        return [socket for sid, socket in chosen.items() if sid not in excepted]
+        # A copy, because another thread may emit while clients come and go.
+        return [socket for sid, socket in list(chosen.items()) if sid not in excepted]
 
     def _room(self, room: Room) -> dict[str, Any]:
         socket = self.sockets.get(room)  # type: ignore[call-overload]
@@ -152,15 +153,25 @@ class LocalAdapter:
                 self._fan_out(*self._fan_outs.popleft())
         finally:
             self._fanning_out = False
+            if self._fan_outs:  # this greenlet was killed: those behind it go on in the hub
+                get_hub().loop.run_callback(self._go_on)
+
+    def _go_on(self) -> None:
+        while self._fan_outs and not self._fanning_out:
+            self._fan_out(*self._fan_outs.popleft())
 
     @staticmethod
     def _fan_out(message: PreparedMessage, targets: list[Any], volatile: bool, done: Event) -> None:
-        in_hub = getcurrent() is get_hub()
-        try:
-            for start in range(0, len(targets), BATCH):
-                if start and not in_hub:
+        may_sleep = getcurrent() is not get_hub()
+        interruption: BaseException | None = None
+        for start in range(0, len(targets), BATCH):
+            if start and may_sleep:
+                try:
                     sleep(0)
-                for socket in targets[start : start + BATCH]:
-                    socket.send(message, volatile)
-        finally:
-            done.set()
+                except BaseException as error:  # killed: nobody may miss what the others have received
+                    interruption, may_sleep = error, False
+            for socket in targets[start : start + BATCH]:
+                socket.send(message, volatile)
+        done.set()
+        if interruption is not None:
+            raise interruption
