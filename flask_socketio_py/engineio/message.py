@@ -6,31 +6,39 @@ nothing can come between them on any transport.
 
 from __future__ import annotations
 
-from ..websocket.frames import BINARY, encode_frame
+from ..websocket.frames import BINARY, encode_frame, frame_head
 from . import packet, payload
 
 
 class PreparedMessage:
     """An Engine.IO text packet (with its type digit, UTF-8) and the binary messages that must follow it directly."""
 
-    __slots__ = ("_frames", "_packets", "attachments", "text")
+    __slots__ = ("_body", "_frames", "_head", "_packets", "attachments")
 
-    def __init__(self, text: bytes, attachments: tuple[bytes, ...] = ()) -> None:
-        self.text = text
+    def __init__(self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"") -> None:
+        """``body`` is the rest of the text where it is long: kept apart, it is copied only once, into the frame."""
+        self._head = text
+        self._body = body
         self.attachments = attachments
         self._frames: bytes | None = None
         self._packets: bytes | None = None
 
     @property
+    def text(self) -> bytes:
+        """The text packet."""
+        return self._head + self._body
+
+    @property
     def size(self) -> int:
         """Bytes that count against an outbox."""
-        return len(self.text) + sum(map(len, self.attachments))
+        return len(self._head) + len(self._body) + sum(map(len, self.attachments))
 
     def frames(self) -> bytes:
         """The WebSocket frames, all in one piece of bytes."""
         frames = self._frames
         if frames is None:
-            frames = encode_frame(self.text)
+            head, body = self._head, self._body
+            frames = b"".join((frame_head(len(head) + len(body)), head, body))
             if self.attachments:
                 frames += b"".join([encode_frame(attachment, BINARY) for attachment in self.attachments])
             self._frames = frames

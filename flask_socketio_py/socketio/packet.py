@@ -106,7 +106,7 @@ def encode_event(prefix: bytes, args: Sequence[Any], ack_id: int | None, codec: 
     """
     body, attachments = codec.encode(args)
     head = prefix if ack_id is None else b"%b%d" % (prefix, ack_id)
-    return PreparedMessage(b"42" + head + body) if not attachments else _binary(b"45", head, body, attachments)
+    return PreparedMessage(b"42" + head, (), body) if not attachments else _binary(b"45", head, body, attachments)
 
 
 def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) -> PreparedMessage:
@@ -117,7 +117,7 @@ def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) ->
     """
     body, attachments = codec.encode(args)
     head = b"%b%d" % (prefix, ack_id)
-    return PreparedMessage(b"43" + head + body) if not attachments else _binary(b"46", head, body, attachments)
+    return PreparedMessage(b"43" + head, (), body) if not attachments else _binary(b"46", head, body, attachments)
 
 
 def encode_connect(prefix: bytes, data: dict[str, Any], codec: Codec) -> PreparedMessage:

@@ -53,6 +53,7 @@ class Connection:
     __slots__ = (
         "_backlog",
         "_hub",
+        "_late",
         "_paused",
         "_protocol",
         "_reader",
@@ -75,6 +76,8 @@ class Connection:
         self._writer: Any = None
         self._timer: Any = None
         self._remainder: memoryview | None = None
+        # Frames of the protocol's own that wait behind the remainder.
+        self._late: bytes | None = None
         self._backlog: list[str | bytes] | None = None
         self._paused = False
         self._told = False
@@ -95,8 +98,8 @@ class Connection:
         if self._remainder is not None:
             return False
         sock = self._sock
-        if sock is None:
-            return True  # gone: whoever listens is about to be told
+        if sock is None or self._timer is not None:
+            return True  # gone, or closing: nothing follows a close frame
         try:
             sent = sock.send(frames)
         except _LATER:
@@ -129,10 +132,8 @@ class Connection:
             return
         if self._protocol.close_code is None:
             frame = self._protocol.send_close(code, reason)
-            if self._remainder is None:
-                self.send(frame)
-            else:
-                self._remainder = memoryview(bytes(self._remainder) + frame)
+            if not self.send(frame):
+                self._late = frame
         self._backlog = None
         if self._paused:
             self._paused = False
@@ -145,9 +146,12 @@ class Connection:
         self._lost(None, True)
 
     def _begin(self, leftover: bytes) -> None:
-        if leftover and self._sock is not None:
-            self._take(leftover)
-        if self._tls:
+        try:
+            if leftover and self._sock is not None:
+                self._take(leftover)
+        except Exception:
+            self._fail()
+        if self._tls and not self._paused:
             self._on_readable()
 
     def _on_readable(self) -> None:
@@ -169,9 +173,12 @@ class Connection:
             if self._tls:
                 self._read_decrypted()
         except Exception:
-            # A watcher callback must never raise: what fails here is our own defect, and costs this connection only.
-            log.exception("WebSocket connection failed")
-            self.close(CloseCode.INTERNAL_ERROR)
+            self._fail()
+
+    def _fail(self) -> None:
+        """A watcher's callback must never raise: what fails in it is a defect of ours, and costs this connection only."""
+        log.exception("WebSocket connection failed")
+        self.close(CloseCode.INTERNAL_ERROR)
 
     def _read_decrypted(self) -> None:
         """TLS decrypts whole records: what is left of one makes no descriptor readable."""
@@ -191,7 +198,7 @@ class Connection:
         messages = protocol.feed(data)
         if protocol.replies and protocol.close_code is None:
             self._reply()  # a pong doesn't wait for what the messages around its ping lead to
-        if len(messages) == 1 and self._timer is None:
+        if len(messages) == 1 and self._timer is None and not self._paused:
             self._receiver.on_message(messages[0])
         elif messages:
             self._deliver(messages)
@@ -203,19 +210,18 @@ class Connection:
         """Write the frames the protocol answers with: pongs, the close frame."""
         protocol = self._protocol
         replies, protocol.replies = protocol.replies, b""
-        if replies and not self.send(replies) and self._remainder is not None:
-            self._remainder = memoryview(bytes(self._remainder) + replies)
+        if replies and not self.send(replies):
+            self._late = replies  # in place of older pongs: only the newest ping needs an answer (RFC 6455, 5.5.3)
 
     def _deliver(self, messages: list[str | bytes]) -> None:
         receiver = self._receiver
-        for index, message in enumerate(messages, 1):
-            if self._timer is not None:
-                return  # we are closing: what still arrives is not handled any more
-            receiver.on_message(message)  # looked up each time: a message may change who receives the next
+        for index, message in enumerate(messages):
+            if self._timer is not None or self._sock is None:
+                return  # we are closing, or gone: what has still arrived is not handled any more
             if self._paused:
-                if index < len(messages):
-                    self._backlog = messages[index:]
+                self._backlog = [*(self._backlog or ()), *messages[index:]]
                 return
+            receiver.on_message(message)  # looked up each time: a message may change who receives the next
 
     def _continue(self) -> None:
         if self._sock is None or self._paused:
@@ -234,8 +240,7 @@ class Connection:
             if self._tls:
                 self._on_readable()
         except Exception:
-            log.exception("WebSocket connection failed")
-            self.close(CloseCode.INTERNAL_ERROR)
+            self._fail()
 
     def _peer_closed(self) -> None:
         """The peer's close frame (or its violation) has been read and answered: the server closes TCP first (RFC
@@ -285,10 +290,21 @@ class Connection:
             return
         self._remainder = None
         self._writer.stop()
+        late, self._late = self._late, None
+        if late is not None:
+            if not self._write_late(late):
+                return
         if self._told:
             self._end_writing()
         elif self._timer is None:
             self._receiver.on_drain()
+
+    def _write_late(self, frames: bytes) -> bool:
+        """Write what had to wait behind a remainder: pongs, or the close frame itself. ``False``: not all of it left."""
+        timer, self._timer = self._timer, None
+        self.send(frames)
+        self._timer = timer
+        return self._remainder is None
 
     def _lost(self, code: int | None, error: bool) -> None:
         sock, self._sock = self._sock, None
@@ -299,7 +315,7 @@ class Connection:
                 watcher.stop()
                 watcher.close()
         self._reader = self._writer = None
-        self._remainder = self._backlog = None
+        self._remainder = self._backlog = self._late = None
         try:
             # The peer sees the end even where another process holds a copy of the descriptor.
             sock.shutdown(socket.SHUT_RDWR)

@@ -40,17 +40,21 @@ _head_16 = struct.Struct("!BBH").pack
 _head_64 = struct.Struct("!BBQ").pack
 
 
-def encode_frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, rsv1: bool = False) -> bytes:
-    """A frame as a server sends it, unmasked."""
-    length = len(payload)
+def frame_head(length: int, opcode: int = TEXT, *, fin: bool = True, rsv1: bool = False) -> bytes:
+    """What precedes a payload of this length in a frame as a server sends it, unmasked."""
     if length < 126 and opcode == TEXT and fin and not rsv1:
-        return _TEXT_HEADS[length] + payload
+        return _TEXT_HEADS[length]
     first = (_FIN if fin else 0) | (_RSV1 if rsv1 else 0) | opcode
     if length < 126:
-        return bytes((first, length)) + payload
+        return bytes((first, length))
     if length < 65536:
-        return _head_16(first, 126, length) + payload
-    return _head_64(first, 127, length) + payload
+        return _head_16(first, 126, length)
+    return _head_64(first, 127, length)
+
+
+def encode_frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, rsv1: bool = False) -> bytes:
+    """A frame as a server sends it, unmasked."""
+    return frame_head(len(payload), opcode, fin=fin, rsv1=rsv1) + payload
 
 
 def encode_close(code: int, reason: str = "") -> bytes:

@@ -19,7 +19,7 @@ CODEC = JsonCodec()
 
 
 class Application:
-    """Implements ``server.Listener``: handlers by name, for the main namespace unless ``(namespace, name)`` is given."""
+    """Implements ``server.Listener``: handlers by name, outside the main namespace by (namespace, name)."""
 
     def __init__(self, namespaces: tuple[str, ...] = ("/",)) -> None:
         self.namespaces = namespaces
@@ -46,7 +46,7 @@ def serve(application: Application | None = None, **options: Any) -> Server:
 
 
 class Peer:
-    """One client: packets in as text and bytes, packets out as a list. What it sends is received in the hub, as always."""
+    """One client: packets in as text and bytes, packets out as a list. The hub receives what it sends, as always."""
 
     def __init__(self, server: Server, room: int | None = None) -> None:
         self.server = server

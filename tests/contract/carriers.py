@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent import socket
+
 from flask_socketio_py.config import Options
 from flask_socketio_py.engineio import payload
 from flask_socketio_py.engineio.server import EngineServer
 from flask_socketio_py.testing import InProcessTransport
-from gevent import socket
 
 from .recording import DirectTransport, FetchedTransport, RecordingHandler, request
 from .waiting import PATIENCE, turn, wait_until
@@ -25,7 +26,7 @@ Message = str | bytes
 
 
 class Carrier:
-    """A session and its client. ``received``: the packets the client got, messages without their digit in ``messages``."""
+    """A session and its client, who keeps the packets it got in ``received``."""
 
     #: Whether the client is told that the server closes.
     tells_the_end = True
@@ -42,7 +43,11 @@ class Carrier:
 
     @property
     def messages(self) -> list[Message]:
-        return [item if isinstance(item, bytes) else item[1:] for item in self.received if item[:1] not in ("0", "1", "2", "6")]
+        return [
+            item if isinstance(item, bytes) else item[1:]
+            for item in self.received
+            if item[:1] not in ("0", "1", "2", "6")
+        ]
 
     def send(self, *packets: Message) -> None:
         """The client sends packets: text with its digit, or binary data."""
@@ -84,7 +89,9 @@ class Polling(Carrier):
             self.ended = not self.request().startswith("200") or "1" in self.received
 
     def send(self, *packets: Message) -> None:
-        body = payload.join([payload.encode_binary(item) if isinstance(item, bytes) else item.encode() for item in packets])
+        body = payload.join(
+            [payload.encode_binary(item) if isinstance(item, bytes) else item.encode() for item in packets]
+        )
         gevent.spawn(lambda: self.statuses.append(self.request("POST", body)))
         turn()
 

@@ -1,6 +1,6 @@
 """Implements Engine.IO's seams in memory: two transports, an owner and a handler that remember what was asked of them.
 
-They are held to the same contract as the transports that ship (test_transports.py), so that what tests prove with them holds.
+They are held to the same contract as the transports that ship (test_transports.py): what tests prove with them holds.
 """
 
 from __future__ import annotations

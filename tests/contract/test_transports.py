@@ -2,6 +2,7 @@
 
 import gevent
 import pytest
+
 from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.engineio.reasons import Reason
 from flask_socketio_py.engineio.session import State
@@ -69,7 +70,8 @@ def test_what_the_client_sends_arrives_in_order(carrier):
     for number, size in enumerate(SIZES):
         carrier.send(f"4{number}" + "é" * size, bytes([number]) * size, "4", f"4{number}")
         expected += [f"{number}" + "é" * size, bytes([number]) * size, "", f"{number}"]
-        wait_until(lambda: len(carrier.handler.messages) == len(expected), "what was sent so far")
+        size = len(expected)
+        wait_until(lambda size=size: len(carrier.handler.messages) == size, "what was sent so far")
     assert carrier.handler.messages == expected
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 from gevent import get_hub
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 
 
 def wait_until(condition: Callable[[], Any], what: str = "the condition") -> Any:

@@ -6,7 +6,9 @@ import io
 from typing import Any
 
 
-def environ(query: str = "EIO=4&transport=polling", method: str = "GET", body: bytes = b"", **more: Any) -> dict[str, Any]:
+def environ(
+    query: str = "EIO=4&transport=polling", method: str = "GET", body: bytes = b"", **more: Any
+) -> dict[str, Any]:
     """The environment of one request to http://example.org/socket.io/; what is given by name wins."""
     return {
         "REQUEST_METHOD": method,

@@ -9,14 +9,15 @@ import gevent
 import pytest
 from contract.recording import RecordingHandler
 from contract.waiting import wait_until
-from flask_socketio_py.config import Options
-from flask_socketio_py.engineio.heartbeat import DeadlineQueue, Timekeeper
-from flask_socketio_py.engineio.reasons import Reason
-from flask_socketio_py.engineio.server import EngineServer
 from gevent import socket
 from gevent.pywsgi import WSGIServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flask_socketio_py.config import Options
+from flask_socketio_py.engineio.heartbeat import DeadlineQueue, Timekeeper
+from flask_socketio_py.engineio.reasons import Reason
+from flask_socketio_py.engineio.server import EngineServer
 
 FAR = 3600.0
 
@@ -87,7 +88,7 @@ def test_a_hundred_thousand_items_cost_their_number_and_not_its_square():
     assert list(itertools.chain(*taken)) == list(range(1, 100_000, 2))
 
 
-# --- the timer --------------------------------------------------------------------------------------------------------
+# --- the timer -------------------------------------------------------------------------------------------------------
 
 
 def test_each_deadline_comes_in_its_time_and_order():
@@ -146,7 +147,7 @@ def test_thousands_of_deadlines_own_one_timer():
     assert len(deadlines) == 5001
 
 
-# --- clients ----------------------------------------------------------------------------------------------------------
+# --- clients ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -171,8 +172,8 @@ def open_websocket(port):
     """A client over TCP whose server has answered 101 and sent the open packet."""
     client = socket.create_connection(("127.0.0.1", port), timeout=20)
     client.sendall(
-        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     received = b""
     while b"maxPayload" not in received:

@@ -109,7 +109,7 @@ def test_a_body_that_was_not_read_to_its_end_ends_the_connection(status):
     assert sent(http.error_response(EngineIOError(3, status=status), []))[1]["Connection"] == "close"
 
 
-# --- the body of a POST --------------------------------------------------------------------------------------------------
+# --- the body of a POST ----------------------------------------------------------------------------------------------
 
 
 class Chunks:
@@ -167,7 +167,7 @@ def test_a_chunked_body_is_read_up_to_the_limit():
     assert read(io.BytesIO(b"x" * 10), **CHUNKED) == b"x" * 10
 
 
-@pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", "٥", "²", " 5", "5 5", "9" * 20, "9" * 5000, "a"])
+@pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", "\u0665", "²", " 5", "5 5", "9" * 20, "9" * 5000, "a"])
 def test_a_length_that_is_none(length):
     stream = Chunks(b"12345")
     assert refused(stream, length) == "400"
@@ -194,7 +194,7 @@ def test_a_slow_body_is_given_up():
     assert error.value.status.startswith("408")
 
 
-# --- cookies -------------------------------------------------------------------------------------------------------------
+# --- cookies ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Owns the polling body: many packets joined by U+001E, binary ones in base64, and what is no packet refused where it stands."""
+"""Owns the polling body: packets joined by U+001E, binary ones in base64; what is no packet is refused."""
 
 import base64
 import random
@@ -50,9 +50,7 @@ MALFORMED = [
 
 
 def encoded(packets):
-    return payload.join(
-        [payload.encode_binary(item) if isinstance(item, bytes) else item.encode() for item in packets]
-    )
+    return payload.join([payload.encode_binary(item) if isinstance(item, bytes) else item.encode() for item in packets])
 
 
 def decode(body):
@@ -77,8 +75,7 @@ def test_all_cases_in_one_body():
 def test_what_stands_before_a_bad_packet_is_received(body, before):
     received = []
     with pytest.raises(PacketError):
-        for packet in payload.decode(body):
-            received.append(packet)
+        received.extend(payload.decode(body))
     assert received == before
 
 

@@ -28,9 +28,7 @@ EXPECTED = {
         Event.CLOSE: CLOSING,
     }
     | dict.fromkeys(ENDS, CLOSED),
-    CLOSING: dict.fromkeys(
-        [Event.CLOSE_PACKET, Event.TRANSPORT_CLOSED, Event.TRANSPORT_FAILED, Event.FLUSHED], CLOSED
-    ),
+    CLOSING: dict.fromkeys([Event.CLOSE_PACKET, Event.TRANSPORT_CLOSED, Event.TRANSPORT_FAILED, Event.FLUSHED], CLOSED),
     CLOSED: {},
 }
 PAIRS = [(state, event) for state in State for event in Event]
@@ -133,7 +131,7 @@ def test_a_close_that_discards_waits_for_nobody(transport):
     assert session.handler.reasons == [Reason.OUTBOX_FULL]
 
 
-# --- packets ----------------------------------------------------------------------------------------------------------
+# --- packets ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", [OPEN, UPGRADING])
@@ -183,7 +181,7 @@ def test_packets_without_a_meaning_are_ignored(data):
     assert everything(session) == before
 
 
-# --- heartbeat ----------------------------------------------------------------------------------------------------------
+# --- heartbeat -------------------------------------------------------------------------------------------------------
 
 
 def test_a_pong_ends_the_waiting():
@@ -203,7 +201,7 @@ def test_a_message_in_place_of_a_pong_extends_the_waiting_once():
     assert session.handler.messages == ["no ping is open", "one", b"two", "three"]
 
 
-# --- upgrade ------------------------------------------------------------------------------------------------------------
+# --- upgrade ---------------------------------------------------------------------------------------------------------
 
 
 def test_an_upgrade_moves_what_waits_in_order_and_ends_the_old_transport():

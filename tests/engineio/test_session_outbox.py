@@ -1,4 +1,4 @@
-"""Owns a session's outbox over a whole life: order, bounds, volatile messages, and that nothing happens after the end."""
+"""Owns a session's outbox over a whole life: order, bounds, volatile messages, and silence after the end."""
 
 import pytest
 from contract.recording import DirectTransport, FetchedTransport, open_session
@@ -50,9 +50,11 @@ class Life(RuleBasedStateMachine):
     def transport(self):
         return self.session.transport
 
-    # -- what the application does ---------------------------------------------------------------------------------------
+    # -- what the application does ------------------------------------------------------------------------------------
 
-    @rule(burst=st.lists(st.tuples(SIZES, st.sampled_from([False, False, True]), st.sampled_from([0, 0, 5])), max_size=4))
+    @rule(
+        burst=st.lists(st.tuples(SIZES, st.sampled_from([False, False, True]), st.sampled_from([0, 0, 5])), max_size=4)
+    )
     def send(self, burst):
         for size, volatile, room in burst:
             if self.transport.name == "websocket":
@@ -91,7 +93,7 @@ class Life(RuleBasedStateMachine):
     def resume(self):
         self.session.resume()
 
-    # -- what the client and the network do -----------------------------------------------------------------------------
+    # -- what the client and the network do ---------------------------------------------------------------------------
 
     @rule(data=st.sampled_from(["4hi", b"hi", "3", "6", "0"]))
     def receive(self, data):
@@ -130,7 +132,7 @@ class Life(RuleBasedStateMachine):
         else:
             self.session.receive(end)
 
-    # -- what is always true ---------------------------------------------------------------------------------------------
+    # -- what is always true ------------------------------------------------------------------------------------------
 
     @invariant()
     def one_order_for_all(self):
@@ -201,7 +203,7 @@ def test_nothing_is_sent_after_the_close(closed_by):
 
 
 def test_a_full_outbox_is_tried_once_more_before_the_client_is_cut_off():
-    # The kernel may have taken everything while a handler that emits gave the hub no turn. Nobody will flush after that.
+    # The kernel may have taken everything while a handler that emits gave the hub no turn. Nobody flushes after that.
     session = open_session(transport := DirectTransport(room=0), max_outbox_size=10)
     session.send(message(1, 20))
     transport.room = 5

@@ -27,8 +27,8 @@ def test_every_step_is_a_new_value(server):
         start.volatile, start.to("a").volatile,
     ]  # fmt: skip
     assert [(step.rooms, step.excepted, step.is_volatile) for step in steps] == [
-        ((), (), False), (("a",), (), False), (("a", "b", "c"), (), False), ((), ("x",), False), (("a",), ("x", "y"), False),
-        ((), (), True), (("a",), (), True),
+        ((), (), False), (("a",), (), False), (("a", "b", "c"), (), False), ((), ("x",), False),
+        (("a",), ("x", "y"), False), ((), (), True), (("a",), (), True),
     ]  # fmt: skip
     assert start == server.to("/")
     assert len(set(steps)) == len(steps)

@@ -1,14 +1,15 @@
-"""Owns one client's life: CONNECT first, handlers in order, attachments gathered, violations that end the connection."""
+"""Owns one client's life: CONNECT first, handlers in order, attachments gathered, violations that end it."""
 
 import gevent
 import pytest
 from contract.application import Application, Peer, serve
 from contract.waiting import turn, wait_until
+from gevent.event import Event
+
 from flask_socketio_py.engineio.reasons import Reason
 from flask_socketio_py.engineio.session import Event as Happening
 from flask_socketio_py.engineio.session import State
 from flask_socketio_py.errors import ConnectionRefusedError
-from gevent.event import Event
 
 PLACE = '{"_placeholder":true,"num":0}'
 
@@ -61,7 +62,7 @@ def test_what_a_connect_handler_emits_comes_after_connect(application, server, p
     application.connects["/"] = connect
     peer.join()
     texts = [text[:5] for text in peer.texts()]
-    assert texts == ['0{"si', "51-[\"", '2["to']
+    assert texts == ['0{"si', '51-["', '2["to']
     assert peer.taken[1].attachments == (b"x",)
 
 
@@ -90,7 +91,8 @@ def test_a_connect_handler_that_refuses_leaves_nothing(application, server, peer
     assert server.of("/chat").sockets == {}
     assert server.of("/chat").adapter.rooms == {}
     assert peer.session.state is State.OPEN
-    del application.connects["/chat"]
+    application.connects.clear()
+    application.disconnects.clear()
     peer.join("/chat")  # and may try again
 
 
@@ -119,8 +121,8 @@ def test_handlers_start_in_the_order_of_the_events_and_overlap(application, peer
 
 @pytest.mark.parametrize(
     ("result", "ack"),
-    [(None, "[]"), (1, "[1]"), ("a", '["a"]'), ([1, 2], "[[1,2]]"), ((1, 2), "[1,2]"), ((), "[]"), ({"a": None}, '[{"a":null}]'),
-     (False, "[false]")],
+    [(None, "[]"), (1, "[1]"), ("a", '["a"]'), ([1, 2], "[[1,2]]"), ((1, 2), "[1,2]"), ((), "[]"),
+     ({"a": None}, '[{"a":null}]'), (False, "[false]")],
 )  # fmt: skip
 def test_what_a_handler_returns_is_the_acknowledgement(application, peer, result, ack):
     application.events["e"] = lambda socket, args: result
@@ -135,7 +137,7 @@ def test_a_binary_result_is_a_binary_acknowledgement(application, peer):
     peer.join()
     peer.texts()
     peer.push(f'51-7["e",{PLACE}]', b"y")
-    assert peer.texts() == [f'62-7[{PLACE},{PLACE.replace("0", "1")}]']
+    assert peer.texts() == [f"62-7[{PLACE},{PLACE.replace('0', '1')}]"]
     assert peer.taken[-1].attachments == (b"x", b"y")
 
 
@@ -205,7 +207,7 @@ def test_nothing_is_said_before_connect(peer, packets):
     assert peer.session.state is State.CLOSED
 
 
-# --- the end --------------------------------------------------------------------------------------------------------------
+# --- the end ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

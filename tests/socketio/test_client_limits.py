@@ -4,10 +4,11 @@ import gevent
 import pytest
 from contract.application import Application, Peer, serve
 from contract.waiting import turn, wait_until
-from flask_socketio_py.engineio.session import State
 from gevent.event import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flask_socketio_py.engineio.session import State
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_handler_that_fails_gives_its_place_back(application, failure, concurr
     assert (peer.client.in_flight, peer.transport.paused, peer.session.state) == (0, False, State.OPEN)
 
 
-# --- one after another --------------------------------------------------------------------------------------------------
+# --- one after another -----------------------------------------------------------------------------------------------
 
 
 def test_serial_handlers_never_overlap_and_keep_their_order(application):
@@ -157,7 +158,7 @@ def test_a_client_is_read_on_while_a_handler_waits_for_its_answer(application):
     assert (peer.client.in_flight, peer.transport.paused) == (0, False)
 
 
-# --- namespaces ----------------------------------------------------------------------------------------------------------
+# --- namespaces ------------------------------------------------------------------------------------------------------
 
 
 def test_a_client_joins_only_so_many_namespaces(application):

@@ -1,4 +1,4 @@
-"""Owns the pool of handler greenlets: who starts when, what one job leaves to the next, and what can't kill the pool."""
+"""Owns the pool of handler greenlets: who starts when, what one job leaves to the next, what can't kill the pool."""
 
 import contextvars
 import gc
@@ -6,10 +6,11 @@ import gc
 import gevent
 import pytest
 from contract.waiting import in_hub, turn, wait_until
-from flask_socketio_py.socketio.dispatch import MAX_IDLE, Dispatcher
 from gevent.event import Event
 from gevent.hub import GreenletExit
 from greenlet import getcurrent, greenlet
+
+from flask_socketio_py.socketio.dispatch import MAX_IDLE, Dispatcher
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default="unset")
 

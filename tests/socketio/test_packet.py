@@ -1,15 +1,16 @@
-"""Owns one Socket.IO packet on the wire: a list of cases used in both directions, and any data by way of it and back."""
+"""Owns one Socket.IO packet on the wire: a list of cases used in both directions, and any data there and back."""
 
 import itertools
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.errors import PacketError
 from flask_socketio_py.socketio import packet
 from flask_socketio_py.socketio.json_codec import JsonCodec
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .values import binary, exactly, nested, pieces_of, texts
 
@@ -44,7 +45,8 @@ CASES = [
     ("1", DISCONNECT, "/", None, None, ()),
     ("1/admin,", DISCONNECT, "/admin", None, None, ()),
     ('4{"message":"no"}', CONNECT_ERROR, "/", None, {"message": "no"}, ()),
-    ('4/admin,{"message":"no","data":{"a":[1]}}', CONNECT_ERROR, "/admin", None, {"message": "no", "data": {"a": [1]}}, ()),
+    ('4/admin,{"message":"no","data":{"a":[1]}}', CONNECT_ERROR, "/admin", None,
+     {"message": "no", "data": {"a": [1]}}, ()),
 ]  # fmt: skip
 #: What a client may write besides, although we don't: (text, type, namespace, ack id, data)
 READ_ONLY = [
@@ -152,7 +154,7 @@ def test_ten_attachments_are_the_most():
             encode(encoder, "/", 1, ["e", *[b"x"] * 11])
 
 
-# --- placeholders -------------------------------------------------------------------------------------------------------
+# --- placeholders ----------------------------------------------------------------------------------------------------
 
 
 def placeholder(number, **more):
@@ -164,7 +166,9 @@ def test_pieces_go_where_their_numbers_say():
     assert packet.fill_placeholders(data, [b"0", b"1"]) == ["e", b"1", [{"a": b"0", "b": b"1"}], b"0"]
 
 
-@pytest.mark.parametrize("no_placeholder", [{"_placeholder": 1, "num": 0}, {"num": 0}, {"_placeholder": False}, {"a": "_"}])
+@pytest.mark.parametrize(
+    "no_placeholder", [{"_placeholder": 1, "num": 0}, {"num": 0}, {"_placeholder": False}, {"a": "_"}]
+)
 def test_what_only_looks_like_a_placeholder_stays(no_placeholder):
     assert packet.fill_placeholders(["e", no_placeholder], [b"0"]) == ["e", no_placeholder]
 
@@ -191,7 +195,7 @@ def test_binary_packets_are_only_so_deep(key):
             packet.fill_placeholders(["e", nested(depth, placeholder(0), key)], [b"0"])
 
 
-# --- names and prefixes -------------------------------------------------------------------------------------------------
+# --- names and prefixes ----------------------------------------------------------------------------------------------
 
 
 def test_reserved_names():

@@ -7,6 +7,7 @@ import gevent
 import pytest
 from contract.application import Application, Peer, serve
 from contract.waiting import in_hub, turn, wait_until
+
 from flask_socketio_py.engineio.reasons import Reason
 from flask_socketio_py.errors import DisconnectedError, SocketIOError, TimeoutError
 from flask_socketio_py.socketio import socket as module
@@ -83,7 +84,7 @@ def test_the_counter_is_the_namespaces(peer, socket):
     assert peer.texts() == ['21["ask"]', '2/chat,1["ask"]', '22["ask"]', '23["ask"]']
 
 
-# --- call -----------------------------------------------------------------------------------------------------------------
+# --- call ------------------------------------------------------------------------------------------------------------
 
 
 def call(socket, **options):
@@ -163,7 +164,7 @@ def test_only_so_many_answers_are_awaited_and_the_oldest_is_given_up(peer, socke
     assert answers == [0, module.MAX_PENDING_ACKS - 1]
 
 
-# --- order and end --------------------------------------------------------------------------------------------------------
+# --- order and end ---------------------------------------------------------------------------------------------------
 
 
 def test_emits_of_many_greenlets_keep_each_ones_order(peer, socket):

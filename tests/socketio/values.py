@@ -1,4 +1,4 @@
-"""What applications and browsers send, as hypothesis strategies and as lists; used by the codec's and the packets' tests."""
+"""What applications and browsers send, as hypothesis strategies; for the tests of the codec and of packets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from hypothesis import strategies as st
 
 #: Any text, lone surrogates included: JavaScript's strings may have them.
-texts = st.text() | st.text(alphabet=st.sampled_from("a\ud800\udbff\udc00\udfff\\u\"d\0\n\u2028€😀"))
+texts = st.text() | st.text(alphabet=st.sampled_from('a\ud800\udbff\udc00\udfff\\u"d\0\n\u2028€😀'))
 scalars = (
     st.none()
     | st.booleans()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import gc
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 import gevent
 from contract.waiting import PATIENCE
-from flask_socketio_py.websocket.connection import Connection
 from gevent import socket, ssl
+
+from flask_socketio_py.websocket.connection import Connection
+from flask_socketio_py.websocket.frames import encode_frame
 
 from .client_frames import masked
 
@@ -39,6 +42,25 @@ class Told:
 
     def on_close(self, code: int | None, error: bool) -> None:
         self.ends.append((code, error))
+
+
+def closing(code: int, reason: bytes = b"") -> bytes:
+    """The payload of a close frame."""
+    return struct.pack("!H", code) + reason
+
+
+def fill(connection: Connection) -> int:
+    """Send numbered frames until one is refused; returns their number."""
+    number = 0
+    while connection.send(encode_frame(b"%06d" % number + b"x" * 9_000)):
+        number += 1
+        assert number < 5_000, "the kernel takes everything"
+    return number
+
+
+def make_connection(sock: Any, told: Told, max_payload: int = 1_000_000) -> Connection:
+    """A connection over the server's end."""
+    return Connection(sock, told, max_payload=max_payload)
 
 
 class Peer:
@@ -94,7 +116,7 @@ class Sockets:
         self._connections: list[Connection] = []
 
     def open(self, small: bool = False) -> tuple[Any, Peer]:
-        """The server's end as the package takes it over, and the client; ``small``: the kernel takes only a little."""
+        """The server's end as the package takes it over, and the client. ``small``: the kernel takes little."""
         if self.kind == "pair":
             ours, theirs = socket.socketpair()
         else:
@@ -105,7 +127,6 @@ class Sockets:
                 ours, _ = listener.accept()
         if small:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         if self.kind == "tls":
             ours, theirs = self._encrypt(ours, theirs)
             ours.settimeout(0.0)
@@ -119,7 +140,8 @@ class Sockets:
     def _encrypt(self, ours: Any, theirs: Any) -> tuple[Any, Any]:
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.load_cert_chain(self._certificate / "cert.pem", self._certificate / "key.pem")
-        client = ssl.create_default_context(cafile=str(self._certificate / "cert.pem"))
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.load_verify_locations(str(self._certificate / "cert.pem"))
         shaking = gevent.spawn(server.wrap_socket, ours, server_side=True)
         theirs = client.wrap_socket(theirs, server_hostname="localhost")
         return shaking.get(timeout=PATIENCE), theirs
@@ -128,7 +150,7 @@ class Sockets:
         """(connection, receiver, peer)"""
         sock, peer = self.open(small)
         told = Told()
-        connection = Connection(sock, told, max_payload=max_payload)
+        connection = make_connection(sock, told, max_payload)
         self._connections.append(connection)
         if start:
             connection.start()

@@ -1,4 +1,4 @@
-"""Owns what a connection costs and leaves: no greenlet while it lives; no descriptor, watcher or object when it has ended."""
+"""Owns what a connection costs and leaves: no greenlet while it lives; no descriptor, watcher or object after it."""
 
 import gc
 import os
@@ -6,10 +6,11 @@ import struct
 
 import pytest
 from contract.waiting import turn, wait_until
+from gevent import socket
+from greenlet import greenlet
+
 from flask_socketio_py.websocket.connection import Connection
 from flask_socketio_py.websocket.frames import encode_frame
-from gevent import get_hub, socket
-from greenlet import greenlet
 
 from .client_frames import masked
 from .peer import CLOSE, TEXT, Told, count
@@ -21,7 +22,15 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
+def watchers():
+    """The hub's watchers that are active."""
+    gc.collect()
+    alive = [item for item in gc.get_objects() if str(type(item).__module__).startswith("gevent.lib")]
+    return [item for item in alive if type(item).__name__ in ("io", "timer") and item.active]
+
+
 def test_open_connections_cost_no_greenlets_and_no_timers(pairs):
+    turn()
     before = count(greenlet)
     opened = [pairs.connect() for _ in range(200)]
     for number, (connection, told, peer) in enumerate(opened):
@@ -30,7 +39,7 @@ def test_open_connections_cost_no_greenlets_and_no_timers(pairs):
         connection.send(encode_frame(b"answer"))
         assert peer.frame() == (TEXT, b"answer")
     assert count(greenlet) <= before
-    timers = [item for item in gc.get_objects() if type(item).__name__ == "timer" and item.callback is not None]
+    timers = [item for item in watchers() if type(item).__name__ == "timer"]
     assert not [timer for timer in timers if isinstance(getattr(timer.callback, "__self__", None), Connection)]
 
 
@@ -54,7 +63,7 @@ def end_by_vanishing(connection, peer):
 
 def end_with_data_under_way(connection, peer):
     while connection.send(encode_frame(b"x" * 100_000)):
-        assert connection.writable or True
+        continue
     peer.close()
 
 
@@ -99,19 +108,13 @@ class Client:
         self._sock.close()
 
 
-def watchers():
-    gc.collect()
-    return sum(type(item).__name__ in ("io", "timer") and item.active for item in gc.get_objects() if hasattr(item, "active"))
-
-
 @pytest.mark.parametrize("end", ENDS)
 def test_no_watcher_stays_active(sockets, end):
     turn()
-    before = watchers()
+    before = len(watchers())
     connection, told, peer = sockets.connect()
-    assert watchers() > before
+    assert len(watchers()) > before
     end(connection, peer)
     wait_until(lambda: told.ends)
     turn()
-    wait_until(lambda: watchers() <= before, "the watchers are stopped")
-    assert get_hub().loop is not None
+    wait_until(lambda: len(watchers()) <= before, "the watchers are stopped")

@@ -1,8 +1,9 @@
-"""Owns the fan-out to many: one order for all recipients, the hub's turns in between, and greenlets killed in its midst."""
+"""Owns the fan-out to many: one order for all recipients, turns of the hub, and greenlets killed in its midst."""
 
 import gevent
 import pytest
 from contract.waiting import in_hub, turn, wait_until
+
 from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.socketio.adapters.local import BATCH, LocalAdapter
 

@@ -1,10 +1,11 @@
 """Owns rooms and membership: whatever happens, the adapter is a plain dict of sets; and who a broadcast is for."""
 
 import pytest
-from flask_socketio_py.socketio.adapters.local import LocalAdapter
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from flask_socketio_py.socketio.adapters.local import LocalAdapter
 
 IDS = ["s0", "s1", "s2", "s3", "s4"]
 ROOMS = ["red", "blue", "", 7, ("a", 1), None]
@@ -71,7 +72,8 @@ class Model(RuleBasedStateMachine):
         self.rooms.pop(room, None)
 
     @rule(
-        rooms=st.lists(st.sampled_from(ROOMS + IDS), max_size=3), excepted=st.lists(st.sampled_from(ROOMS + IDS), max_size=2)
+        rooms=st.lists(st.sampled_from(ROOMS + IDS), max_size=3),
+        excepted=st.lists(st.sampled_from(ROOMS + IDS), max_size=2),
     )
     def targets(self, rooms, excepted):
         wanted = set().union(*map(self.room, rooms)) if rooms else set(self.members)

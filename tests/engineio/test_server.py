@@ -1,0 +1,110 @@
+"""Owns the sessions of a server: their ids, their timeouts, and the end of all of them. The wire is in conformance/."""
+
+import json
+import re
+
+import pytest
+from contract.carriers import WebSocket
+from contract.recording import DirectTransport, RecordingHandler, request
+from contract.waiting import wait_until
+
+from flask_socketio_py.config import Options
+from flask_socketio_py.engineio import server as module
+from flask_socketio_py.engineio.reasons import Reason
+from flask_socketio_py.engineio.server import EngineServer
+
+from .environs import UPGRADE, environ
+
+
+def ask(engine, environment):
+    """(status, headers, body) of one request."""
+    told = []
+    body = b"".join(engine(environment, lambda status, headers: told.append((status, dict(headers)))))
+    return *told[0], body
+
+
+@pytest.fixture
+def engine():
+    engine = EngineServer(Options(cors_allowed_origins=[]), RecordingHandler())
+    yield engine
+    engine.close()
+
+
+def opened(engine):
+    status, _, body = ask(engine, environ())
+    assert (status, body[:1]) == ("200 OK", b"0")
+    return json.loads(body[1:].partition(b"\x1e")[0])
+
+
+def test_ids_are_twenty_characters_and_never_the_same(engine):
+    sids = {opened(engine)["sid"] for _ in range(200)}
+    assert len(sids) == 200
+    assert all(re.fullmatch(r"[\w-]{20}", sid, re.ASCII) for sid in sids)
+    assert set(engine.sessions) == sids
+
+
+def test_times_are_told_in_whole_milliseconds():
+    options = {
+        "ping_interval": (0.3, 0.05),
+        "ping_timeout": 0.2,
+        "max_http_buffer_size": 123,
+        "cors_allowed_origins": [],
+    }
+    engine = EngineServer(Options(**options), RecordingHandler())
+    data = opened(engine)
+    del data["sid"]
+    assert data == {"upgrades": ["websocket"], "pingInterval": 350, "pingTimeout": 200, "maxPayload": 123}
+    engine.close()
+
+
+@pytest.mark.parametrize(("options", "upgrades"), [({"allow_upgrades": False}, []), ({"transports": ["polling"]}, [])])
+def test_upgrades_are_offered_only_where_they_are_possible(options, upgrades):
+    engine = EngineServer(Options(cors_allowed_origins=[], **options), RecordingHandler())
+    assert opened(engine)["upgrades"] == upgrades
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        (environ("EIO=4&transport=x"), 0),
+        (environ("EIO=4&transport=polling&sid=unknown"), 1),
+        (environ("EIO=4&transport=polling&sid=__class__", "POST"), 1),
+        (environ(method="POST"), 2),
+        (environ("EIO=4&transport=websocket"), 3),
+        (environ("EIO=3&transport=polling"), 5),
+    ],
+)
+def test_a_request_that_is_refused_opens_nothing(engine, environment, code):
+    status, _, body = ask(engine, environment)
+    assert (status, json.loads(body)["code"]) == ("400 Bad Request", code)
+    assert engine.sessions == {}
+    assert engine.handler.opened == []
+
+
+def test_a_websocket_under_a_server_that_gives_no_socket_is_refused_with_the_way_out(engine, caplog):
+    status, _, _ = ask(engine, environ("EIO=4&transport=websocket", **UPGRADE))
+    assert status == "400 Bad Request"
+    assert "socketio.run()" in caplog.text
+    assert engine.sessions == {}
+
+
+def test_a_close_packet_that_nobody_fetches_is_not_kept_for_ever(monkeypatch):
+    monkeypatch.setattr(module, "LINGER", 0.05)
+    engine = EngineServer(Options(cors_allowed_origins=[]), RecordingHandler())
+    sid = opened(engine)["sid"]
+    engine.sessions[sid].close()
+    assert sid in engine.sessions
+    wait_until(lambda: not engine.sessions)
+    assert engine.handler.reasons == [Reason.FORCED_CLOSE]
+
+
+def test_a_server_that_closes_tells_everybody_and_takes_nobody():
+    carrier = WebSocket()
+    transport = DirectTransport()
+    transport.session = carrier.engine.adopt(request(), transport)
+    carrier.engine.close()
+    assert carrier.handler.reasons == [Reason.SERVER_SHUTTING_DOWN] * 2
+    assert carrier.engine.sessions == {}
+    assert ask(carrier.engine, environ())[0].startswith("503")
+    carrier.stop()

@@ -1,0 +1,1 @@
+"""Tests of the transports themselves; what both must do alike is in contract/."""
