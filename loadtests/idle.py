@@ -22,7 +22,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-SERVER = '''
+SERVER = """
 from gevent import monkey; monkey.patch_all()
 import gc, os, sys
 from flask import Flask
@@ -39,7 +39,7 @@ def stats():
             "greenlets": sum(isinstance(item, greenlet) for item in gc.get_objects()),
             "fds": len(os.listdir("/proc/self/fd"))}
 socketio.run(app, port=int(sys.argv[1]))
-'''
+"""
 PONG = b"\x81\x81\0\0\0\x003"
 CONNECT = b"\x81\x82\0\0\0\x0040"
 

@@ -176,7 +176,7 @@ class Connection:
             self._fail()
 
     def _fail(self) -> None:
-        """A watcher's callback must never raise: what fails in it is a defect of ours, and costs this connection only."""
+        """A watcher's callback must never raise: what fails in it is our defect, and costs this connection only."""
         log.exception("WebSocket connection failed")
         self.close(CloseCode.INTERNAL_ERROR)
 
@@ -291,16 +291,15 @@ class Connection:
         self._remainder = None
         self._writer.stop()
         late, self._late = self._late, None
-        if late is not None:
-            if not self._write_late(late):
-                return
+        if late is not None and not self._write_late(late):
+            return
         if self._told:
             self._end_writing()
         elif self._timer is None:
             self._receiver.on_drain()
 
     def _write_late(self, frames: bytes) -> bool:
-        """Write what had to wait behind a remainder: pongs, or the close frame itself. ``False``: not all of it left."""
+        """Write what had to wait behind a remainder: pongs, or a close frame. ``False``: not all of it left."""
         timer, self._timer = self._timer, None
         self.send(frames)
         self._timer = timer
