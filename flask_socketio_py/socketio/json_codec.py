@@ -1,7 +1,7 @@
 """JSON as JSON.stringify and JSON.parse have it, with binary data lifted out. Pure.
 
 orjson does the work. What it refuses although browsers send it or Flask-SocketIO's users rely on it (lone surrogates,
-keys that are numbers, integers above 64 bits) takes the slower standard library, with the same result.
+keys that are numbers, integers above 64 bits when sending) takes the slower standard library, with the same result.
 """
 
 from __future__ import annotations

@@ -179,6 +179,8 @@ class Connection:
         """A watcher's callback must never raise: what fails in it is our defect, and costs this connection only."""
         log.exception("WebSocket connection failed")
         self.close(CloseCode.INTERNAL_ERROR)
+        if self._sock is not None and not self._reader.active:
+            self._reader.start(self._on_readable)  # for the peer's answer
 
     def _read_decrypted(self) -> None:
         """TLS decrypts whole records: what is left of one makes no descriptor readable."""

@@ -174,7 +174,8 @@ def test_a_violation_ends_with_its_code(sockets, frames, code):
 
 
 @pytest.mark.parametrize("how", ["one message", "several", "leftover", "after a pause"])
-def test_an_error_of_the_receiver_ends_this_connection_only(sockets, caplog, how):
+def test_an_error_of_the_receiver_ends_this_connection_only(sockets, caplog, how, monkeypatch):
+    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 60.0)  # it is the peer's answer that ends it
     connection, told, peer = sockets.connect(start=False)
     _, other, lively = sockets.connect()
 
