@@ -7,7 +7,6 @@ it is never mistaken for a signature. Resolution order and arguments are Flask-S
 from __future__ import annotations
 
 import builtins
-import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from werkzeug.wrappers import Response
 from .context import HandlerContext, current
 from .engineio.reasons import Reason
 from .errors import ConnectionRefusedError, DisconnectedError
+from .signatures import accepts
 from .socketio.socket import Socket
 
 if TYPE_CHECKING:
@@ -50,17 +50,6 @@ LEGACY_REASONS = {
     Reason.SERVER_NAMESPACE_DISCONNECT: "server disconnect",
     Reason.FORCED_SERVER_CLOSE: "server disconnect",
 }
-
-
-def takes_argument(function: Handler) -> bool:
-    """Whether a connect or disconnect handler can be called with one argument (older ones take none)."""
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
 
 
 def refusal_status(result: Any) -> int | None:
@@ -110,7 +99,7 @@ class Handlers:
         self.registered.append((event, function, namespace))
         self._names.add(namespace)
         if event in ("connect", "disconnect"):
-            self._functions[namespace, event] = function if takes_argument(function) else _without_arguments(function)
+            self._functions[namespace, event] = function if accepts(function, None) else _without_arguments(function)
         else:
             self._functions[namespace, event] = function
             if event != ANY and namespace != ANY:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .handlers import takes_argument
+from .signatures import accepts
 
 if TYPE_CHECKING:
     from .extension import SocketIO
@@ -47,7 +47,7 @@ class Namespace:
         if method is None:
             return None
         data = args[2:] if event == "connect" else args[1:]
-        if event in ("connect", "disconnect") and not takes_argument(method):
+        if event in ("connect", "disconnect") and not accepts(method, None):
             return method()
         return method(*data)
 

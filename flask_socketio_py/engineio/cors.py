@@ -5,10 +5,10 @@ Unlike CORS in the reference server this also guards WebSockets: a browser sends
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..signatures import accepts
 from .request import same_origin
 
 AllowedOrigins = Any  # None | str | list[str] | Callable[[str, dict], bool]
@@ -28,7 +28,7 @@ class CorsPolicy:
         self._any = not callable(origins) and bool(origins) and "*" in origins
         self._origins = frozenset() if origins is None or callable(origins) else frozenset(map(str.lower, origins))
         if callable(origins):
-            self._check = origins if _takes_environ(origins) else lambda origin, _environ: origins(origin)
+            self._check = origins if accepts(origins, "", {}) else lambda origin, _environ: origins(origin)
         # With "*" credentials are only allowed where somebody asked for them by name.
         self._credentials = credentials if credentials is not None else not self._any
 
@@ -70,14 +70,3 @@ class CorsPolicy:
             if wanted:
                 headers.append(("Access-Control-Allow-Headers", wanted))
         return headers
-
-
-def _takes_environ(check: Callable[..., Any]) -> bool:
-    """Whether a user's check takes (origin, environ), or the origin alone."""
-    try:
-        inspect.signature(check).bind("", {})
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
