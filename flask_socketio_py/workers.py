@@ -16,9 +16,17 @@ from . import wsgi_server
 
 
 class GunicornHandler(wsgi_server.Handler):
-    """Our handler with what gunicorn's adds: the access log, ``RAW_URI``, the count for ``--max-requests``."""
+    """Our handler with what gunicorn's has: the access log, ``RAW_URI``; and the count for ``--max-requests``."""
 
     log_request = PyWSGIHandler.log_request
+
+    def run_application(self) -> None:
+        try:
+            super().run_application()
+        finally:
+            worker = getattr(self.server, "worker", None)  # gevent-websocket's own worker has no count to keep
+            if worker is not None:
+                worker.count_request()
 
     def get_environ(self) -> dict[str, Any]:
         environ = super().get_environ()
@@ -30,6 +38,7 @@ class GunicornHandler(wsgi_server.Handler):
 class SocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
     """``gunicorn -k flask_socketio_py.workers.SocketIOWorker``."""
 
+    alive: Any
     server_class: Any = wsgi_server.Server
     wsgi_handler = GunicornHandler
 
@@ -41,6 +50,7 @@ class SocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
 
     def _make_server(self, server_class: Any, *args: Any, **options: Any) -> Any:
         server = server_class(*args, **options)
+        server.worker = self
         self._servers.append(server)
         return server
 
@@ -48,6 +58,14 @@ class SocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
         """SIGTERM: drain at once instead of at the next turn of gunicorn's loop."""
         super().handle_exit(sig, frame)
         gevent.spawn(self._drain)
+
+    def count_request(self) -> None:
+        """Count a request (a WebSocket is one); after ``--max-requests`` of them drain, and let gunicorn replace us."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+            gevent.spawn(self._drain)
 
     def _drain(self) -> None:
         for server in self._servers:

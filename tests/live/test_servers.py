@@ -1,5 +1,6 @@
 """What the hosts do beside serving: TLS, ending, draining, reloading, the command line, the warning, the reloader."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -137,6 +138,24 @@ def test_worker_hands_over_on_sighup(js, key):
             client.wait("connect", 2)
             assert client.call("pid") == server.worker_pid != before
         assert_ended_well(server, clients, key)
+        js.forget_clients()
+
+
+def test_worker_is_replaced_after_max_requests_and_clients_come_back(js, key):
+    with Server(LIFECYCLE, "worker", args=("--max-requests", "20")) as server:
+        client = js.open(server.url, transports=["websocket"], query={"key": key}, **QUICK)
+        client.wait("connect")
+        before = client.call("pid")
+
+        def is_replaced():
+            with contextlib.suppress(OSError):  # between two workers
+                server.get("/")
+            now = children(server.pid)
+            return now and before not in now
+
+        wait_for(is_replaced, "the worker ends", timeout=20)
+        client.wait("connect", 2)
+        assert client.call("pid") != before
         js.forget_clients()
 
 
