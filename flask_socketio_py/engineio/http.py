@@ -69,8 +69,9 @@ def ok_response(environ: Mapping[str, Any], headers: Headers) -> Response:
 def error_response(error: EngineIOError, headers: Headers, *, upgrade: bool = False) -> Response:
     """The answer to a request that is refused: JSON, or on an upgrade the bare message, as the reference has it."""
     if upgrade:
-        status = "403 Forbidden" if error.code == 4 else error.status
-        return Response(status, [("Content-Type", "text/html"), ("Connection", "close"), *headers], str(error).encode())
+        return Response(
+            error.status, [("Content-Type", "text/html"), ("Connection", "close"), *headers], str(error).encode()
+        )
     if error.status[:3] in ("408", "413"):
         headers = [("Connection", "close"), *headers]  # what is left of the body is not waited for
     body = json.dumps({"code": error.code, "message": str(error)}, separators=(",", ":"))

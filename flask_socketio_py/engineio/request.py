@@ -57,11 +57,6 @@ class EngineIORequest:
         """The HTTP method."""
         return str(self.environ["REQUEST_METHOD"])
 
-    @property
-    def origin(self) -> str | None:
-        """The Origin header, if any."""
-        return self.environ.get("HTTP_ORIGIN")
-
 
 def parse(environ: dict[str, Any], transports: tuple[str, ...]) -> EngineIORequest:
     """Read the query string of a request.

@@ -91,11 +91,11 @@ class Client:
 
     def _receive(self, received: Packet) -> None:
         kind, namespace, ack_id, data, _ = received
+        if kind == packet.CONNECT:
+            self._connect(namespace, data)
+            return
         socket = self.sockets.get(namespace)
         if socket is None or not socket.connected:
-            if kind == packet.CONNECT:
-                self._connect(namespace, data)
-                return
             if socket is None and self._left is not None and namespace in self._left:
                 return  # sent before the client learned that the server disconnected it
             raise PacketError("a packet for a namespace that was not joined")
@@ -107,8 +107,6 @@ class Client:
             socket.settle(ack_id or 0, data)
         elif kind == packet.DISCONNECT:
             self.leave(socket, Reason.CLIENT_NAMESPACE_DISCONNECT, tell=False)
-        elif kind == packet.CONNECT:
-            raise PacketError("a second CONNECT to a namespace")
         else:
             raise PacketError("a CONNECT_ERROR from a client")
 
@@ -180,7 +178,8 @@ class Client:
             self._refuse(socket.namespace.name, error)
         socket.connected = False
         socket.disconnect_reason = socket.disconnect_reason or Reason.SERVER_NAMESPACE_DISCONNECT
-        self._remove(socket)
+        self._vacate(socket)
+        socket.namespace.adapter.remove(socket)
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -199,9 +198,7 @@ class Client:
         except Exception:
             log.exception("a handler of the event %.100r failed", args[0])
         finally:
-            self.in_flight -= 1
-            if self.session.paused:
-                self._apply_pressure()
+            self._ended()
 
     # -- handlers under limits ---------------------------------------------------------------------------------------
 
@@ -237,7 +234,7 @@ class Client:
         """Stop reading a client with too many handlers; but while one of them waits for its acknowledgement, read on
         a while.
         """
-        limit = self.server.options.max_handlers_per_client
+        limit = self.server.max_handlers
         if self._calls:
             limit *= 10
         if self.in_flight >= limit:
@@ -289,8 +286,7 @@ class Client:
     def _finish(self, socket: Socket) -> None:
         """Run the disconnect handler, with the rooms still there; then leave them."""
         handler = self.server.listener.disconnect_handler(socket.namespace.name)
-        if self.sockets.get(socket.namespace.name) is socket:
-            del self.sockets[socket.namespace.name]  # the client may join again while the handler runs
+        self._vacate(socket)  # the client may join again while the handler runs
         if handler is None:
             socket.namespace.adapter.remove(socket)
         else:
@@ -305,7 +301,7 @@ class Client:
             socket.namespace.adapter.remove(socket)
             self._ended()
 
-    def _remove(self, socket: Socket) -> None:
+    def _vacate(self, socket: Socket) -> None:
+        """Free the socket's place, unless another one has taken it since."""
         if self.sockets.get(socket.namespace.name) is socket:
             del self.sockets[socket.namespace.name]
-        socket.namespace.adapter.remove(socket)
