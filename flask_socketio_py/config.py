@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 TRANSPORTS = ("polling", "websocket")
+PARSERS = ("default", "msgpack")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Options:
 
     #: URL path of the endpoint; a prefix match, with the trailing slash that official clients send.
     path: str = "socket.io"
+    #: Whether the path must end in a slash; without it both forms are served.
+    add_trailing_slash: bool = True
     #: The transports offered.
     transports: Sequence[str] | str = TRANSPORTS
     #: Whether a polling client may go over to WebSocket.
@@ -57,12 +60,27 @@ class Options:
     cors_allowed_origins: str | Sequence[str] | Callable[..., bool] | None = None
     #: Allow credentials across origins; by default yes, but not together with ``"*"``.
     cors_credentials: bool | None = None
-    #: Compress polling answers ...
-    http_compression: bool = True
+    #: CORS in full, in place of the two above: ``origin`` (also a compiled pattern, or ``True`` to allow any),
+    #: ``methods``, ``allowed_headers``, ``exposed_headers``, ``credentials``, ``max_age``, ``options_success_status``.
+    cors: Mapping[str, Any] | None = None
+    #: Asked before a session is opened: ``(request)``, false or a message refuses. May block.
+    allow_request: Callable[..., Any] | None = None
+    #: Makes the id of a session: ``(request)``; it must be unguessable. By default 120 random bits.
+    generate_id: Callable[..., str] | None = None
+    #: A message that every session receives with its handshake: text or binary data, or a function that makes it.
+    initial_packet: str | bytes | Callable[[], str | bytes] | None = None
+    #: Also serve clients of revision 3 of Engine.IO (JavaScript 2.x).
+    allow_eio3: bool = False
+    #: Compress WebSocket messages of clients that can; ``{"threshold": bytes, "level": 0 to 9, "mem_level": 1 to 9,
+    #: "server_max_window_bits": 9 to 15, "client_max_window_bits": 9 to 15}`` or ``True`` for the defaults.
+    per_message_deflate: bool | Mapping[str, int] = False
+    #: Compress polling answers (``{"threshold": bytes}`` is understood, too) ...
+    http_compression: bool | Mapping[str, int] = True
     #: ... from this size on.
     compression_threshold: int = 1024
-    #: Name of a cookie holding the session id (or a dict of its attributes); for proxies with sticky sessions.
-    cookie: str | Mapping[str, Any] | None = None
+    #: A cookie holding the session id, for proxies with sticky sessions: its name, a dict with ``name`` and attributes,
+    #: or ``True`` for ``io; Path=/; HttpOnly; SameSite=Lax``.
+    cookie: bool | str | Mapping[str, Any] | None = None
     #: Serve the official JavaScript client under the same path.
     serve_client: bool = True
     #: Where its files are; by default they are looked for (see ``client_bundle``).
@@ -71,8 +89,16 @@ class Options:
     manage_session: bool = True
     #: A module (or object) with ``dumps`` and ``loads`` to use instead of the built-in codec.
     json: Any = None
-    #: What packets are encoded with; ``"default"`` is the protocol's own form.
-    serializer: str = "default"
+    #: What packets are encoded with: ``"default"``, ``"msgpack"`` (clients need ``socket.io-msgpack-parser``), or an
+    #: object (see ``socketio.parser.Parser``). ``serializer`` means the same.
+    parser: Any = "default"
+    #: Keep the state of clients whose connection broke, so that they come back as if nothing had been: ``True``, or
+    #: ``{"max_disconnection_duration": seconds, "skip_middlewares": bool, "max_buffer_size": bytes}``.
+    connection_state_recovery: bool | Mapping[str, Any] | None = None
+    #: Forget a dynamic namespace when its last client leaves.
+    cleanup_empty_child_namespaces: bool = False
+    #: How long ``call()`` and ``emit_with_ack()`` wait where no timeout is given; ``None``: for ever.
+    default_ack_timeout: float | None = 60.0
     #: Until when the body of a POST must have arrived.
     body_timeout: float = 30.0
     #: ``True``, ``False`` or a logger: the package's own log, and the one of Engine.IO.
@@ -96,8 +122,17 @@ class Options:
         if self.async_mode not in (None, "gevent", "gevent_uwsgi", "threading"):
             hint = "eventlet is not supported: remove async_mode" if self.async_mode == "eventlet" else "leave it out"
             raise ValueError(f"Invalid async_mode specified: {self.async_mode!r} ({hint}, gevent always serves)")
-        if self.serializer != "default":
-            raise ValueError(f"serializer must be 'default', not {self.serializer!r}")
+        if self.default_ack_timeout is not None:
+            _positive("default_ack_timeout", self.default_ack_timeout)
+        if isinstance(self.parser, str) and self.parser not in PARSERS:
+            raise ValueError(f"parser must be one of {', '.join(PARSERS)}, or an object, not {self.parser!r}")
+        if not isinstance(self.initial_packet, str | bytes | None) and not callable(self.initial_packet):
+            raise TypeError("initial_packet must be str, bytes or a function")
+        for name in ("allow_request", "generate_id"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise TypeError(f"{name} must be a function")
+        if self.cors is not None and (self.cors_allowed_origins is not None or self.cors_credentials is not None):
+            raise ValueError("cors stands in place of cors_allowed_origins and cors_credentials: give one or the other")
         if self.json is not None and not (hasattr(self.json, "dumps") and hasattr(self.json, "loads")):
             raise TypeError("json must have the functions dumps and loads")
 
@@ -124,6 +159,8 @@ class Options:
 
 
 OPTION_NAMES = frozenset(item.name for item in fields(Options) if not item.name.startswith("_"))
+#: Flask-SocketIO's names for some of them.
+_OTHER_NAMES = {"resource": "path", "serializer": "parser"}
 #: Options of Flask-SocketIO that mean nothing here: of its own servers, and (checked by the extension) of its queues.
 _TOLERATED = frozenset(("monitor_clients", "debug", "threaded", "message_queue", "client_manager", "channel"))
 
@@ -155,12 +192,13 @@ def _callers_level() -> int:
 
 def gather(application: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The options set as ``SOCKETIO_<NAME>`` in an application's configuration, and over them the arguments."""
-    keys = {name: f"SOCKETIO_{name.upper()}" for name in OPTION_NAMES}
+    keys = {name: f"SOCKETIO_{name.upper()}" for name in (*OPTION_NAMES, *_OTHER_NAMES)}
     values = {name: application[key] for name, key in keys.items() if key in application}
     values.update(arguments)
-    if "resource" in values:  # Flask-SocketIO's other name
-        resource = values.pop("resource")
-        values.setdefault("path", resource)
+    for other, name in _OTHER_NAMES.items():
+        if other in values:
+            value = values.pop(other)
+            values.setdefault(name, value)
     return values
 
 

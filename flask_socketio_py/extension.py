@@ -19,7 +19,8 @@ from .engineio.server import EngineServer
 from .middleware import SocketIOMiddleware
 from .namespace import Namespace
 from .socketio.broadcast import BroadcastOperator
-from .socketio.json_codec import Codec, JsonCodec, ModuleCodec
+from .socketio.json_codec import JsonCodec, ModuleCodec
+from .socketio.parser import DefaultParser, Parser
 from .socketio.server import Server
 from .views import ServerView
 
@@ -83,7 +84,7 @@ class SocketIO:
         if "manage_session" in values:  # else the attribute, which may have been set before
             self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
-        self._server = Server(settings, self._handlers, _codec(app, settings))
+        self._server = Server(settings, self._handlers, _parser(app, settings))
         self._view = ServerView(self, self._server)
         self.sockio_mw = SocketIOMiddleware(self._server, app.wsgi_app, settings)
         app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
@@ -107,9 +108,9 @@ class SocketIO:
         return self._serving().engine
 
     @property
-    def codec(self) -> Codec:
-        """What encodes and decodes the data of packets."""
-        return self._serving().codec
+    def parser(self) -> Parser:
+        """What encodes and decodes packets."""
+        return self._serving().parser
 
     @property
     def manage_session(self) -> bool:
@@ -362,10 +363,10 @@ def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args
 
 
-def _codec(app: Flask, settings: config.Options) -> Codec:
+def _parser(app: Flask, settings: config.Options) -> Parser:
     if settings.json is not None:
-        return ModuleCodec(settings.json)
-    return JsonCodec(getattr(app.json, "default", None))
+        return DefaultParser(ModuleCodec(settings.json))
+    return DefaultParser(JsonCodec(getattr(app.json, "default", None)))
 
 
 def _check_callable(function: Any) -> None:

@@ -15,6 +15,7 @@ import gevent
 from flask import Flask
 from flask.testing import EnvironBuilder
 
+from .engineio import packet as packets
 from .engineio.message import PreparedMessage
 from .engineio.reasons import Reason
 from .engineio.request import EngineIORequest
@@ -99,9 +100,8 @@ class SocketIOTestClient:
         if self._session is None or self._session.sid not in self.socketio.engine.sessions:
             self._session = self._open_session(query_string, headers)
             self.eio_sid = self._session.sid
-        codec = self.socketio.codec
-        data = b"" if auth is None else codec.encode(auth)[0]
-        self._push(("40" if namespace == "/" else f"40{namespace},") + data.decode())
+        parser = self.socketio.parser
+        self._push(parser.encode_connect(parser.prefix(namespace), auth))
 
     def is_connected(self, namespace: str | None = None) -> bool:
         """Whether a namespace is connected."""
@@ -114,7 +114,8 @@ class SocketIOTestClient:
             RuntimeError: it is not connected.
         """
         namespace = self._connected(namespace)
-        self._push("41" if namespace == "/" else f"41{namespace},")
+        parser = self.socketio.parser
+        self._push(parser.encode_disconnect(parser.prefix(namespace)))
         self.connected.pop(namespace, None)
 
     def close(self) -> None:
@@ -132,9 +133,8 @@ class SocketIOTestClient:
         """
         namespace = self._connected(namespace)
         ack_id = next(self._ack_ids) if callback else None
-        prefix = packet.namespace_prefix(namespace)
-        message = packet.encode_event(prefix, [event, *args], ack_id, self.socketio.codec)
-        self._push(message.text.decode(), *message.attachments)
+        parser = self.socketio.parser
+        self._push(parser.encode_event(parser.prefix(namespace), [event, *args], ack_id))
         answer = None if ack_id is None else self.acks.pop(ack_id, None)
         return answer[0] if answer is not None and len(answer) == 1 else answer
 
@@ -180,14 +180,18 @@ class SocketIOTestClient:
         request = EngineIORequest(environ, "websocket", None, "4", False)
         return self.socketio.engine.adopt(request, InProcessTransport(self._receive))
 
-    def _push(self, text: str, *attachments: bytes) -> None:
-        session = self._session
-        if session is None:
+    def _push(self, message: PreparedMessage) -> None:
+        if self._session is None:
             raise RuntimeError("not connected")
-        session.receive(text)
-        for attachment in attachments:
-            session.receive(attachment)
+        self._send(self._session, message)
         self._settle()
+
+    @staticmethod
+    def _send(session: Session, message: PreparedMessage) -> None:
+        if message.text:
+            session.receive(message.text.decode())
+        for attachment in message.attachments:
+            session.receive(attachment)
 
     def _settle(self) -> None:
         """Let the server's handlers end."""
@@ -201,10 +205,10 @@ class SocketIOTestClient:
 
     def _receive(self, message: PreparedMessage) -> None:
         text = message.text.decode()
-        if text[0] != "4":
+        if text and text[0] != packets.MESSAGE:
             return
-        kind, namespace, ack_id, data, _ = packet.decode(text[1:], self.socketio.codec.decode)
-        if message.attachments:
+        kind, namespace, ack_id, data, expected = self.socketio.parser.decode(text[1:] or message.attachments[0])
+        if expected:
             data = packet.fill_placeholders(data, message.attachments)
         if kind in (packet.EVENT, packet.BINARY_EVENT):
             bare = data[0] in ("message", "json") and len(data) == 2
@@ -224,8 +228,7 @@ class SocketIOTestClient:
     def _acknowledge(self, namespace: str, ack_id: int, data: list[Any]) -> None:
         result = self._answers[data[0]](*data[1:])
         args = () if result is None else result if isinstance(result, tuple) else (result,)
-        message = packet.encode_ack(packet.namespace_prefix(namespace), args, ack_id, self.socketio.codec)
+        parser = self.socketio.parser
+        message = parser.encode_ack(parser.prefix(namespace), args, ack_id)
         if self._session is not None:
-            self._session.receive(message.text.decode())
-            for attachment in message.attachments:
-                self._session.receive(attachment)
+            self._send(self._session, message)

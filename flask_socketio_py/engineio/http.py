@@ -120,7 +120,7 @@ def read_body(environ: Mapping[str, Any], limit: int, timeout: float | None) -> 
     return b"".join(parts)
 
 
-def cookie_header(cookie: str | Mapping[str, Any] | None, sid: str, environ: Mapping[str, Any]) -> Headers:
+def cookie_header(cookie: bool | str | Mapping[str, Any] | None, sid: str, environ: Mapping[str, Any]) -> Headers:
     """The Set-Cookie header of a handshake.
 
     ``cookie`` is a name (then ``Path=/; SameSite=Lax``) or a mapping with ``name`` and attributes; a value may be
@@ -129,7 +129,7 @@ def cookie_header(cookie: str | Mapping[str, Any] | None, sid: str, environ: Map
     if not cookie:
         return []
     attributes: dict[str, Any] = (
-        {"name": cookie, "path": "/", "SameSite": "Lax"} if isinstance(cookie, str) else dict(cookie)
+        {"name": cookie, "path": "/", "SameSite": "Lax"} if isinstance(cookie, str) else dict(cookie)  # type: ignore[arg-type]
     )
     parts = [f"{attributes.pop('name')}={sid}"]
     for name, value in attributes.items():

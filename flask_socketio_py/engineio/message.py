@@ -11,7 +11,10 @@ from . import packet, payload
 
 
 class PreparedMessage:
-    """An Engine.IO text packet (with its type digit, UTF-8) and the binary messages that must follow it directly."""
+    """An Engine.IO text packet (with its type digit, UTF-8) and the binary messages that must follow it directly.
+
+    Without a text (``b""``) it is the binary messages alone.
+    """
 
     __slots__ = ("_body", "_frames", "_head", "_packets", "attachments")
 
@@ -38,7 +41,7 @@ class PreparedMessage:
         frames = self._frames
         if frames is None:
             head, body = self._head, self._body
-            frames = b"".join((frame_head(len(head) + len(body)), head, body))
+            frames = b"".join((frame_head(len(head) + len(body)), head, body)) if head else b""
             if self.attachments:
                 frames += b"".join([encode_frame(attachment, BINARY) for attachment in self.attachments])
             self._frames = frames
@@ -50,7 +53,8 @@ class PreparedMessage:
             return self.text
         packets = self._packets
         if packets is None:
-            packets = payload.join([self.text, *map(payload.encode_binary, self.attachments)])
+            text = [self.text] if self._head else []
+            packets = payload.join([*text, *map(payload.encode_binary, self.attachments)])
             self._packets = packets
         return packets
 

@@ -51,8 +51,9 @@ class Client:
 
     def on_message(self, session: Session, data: str | bytes) -> None:
         try:
-            if type(data) is str and self._gathering is None:
-                received = packet.decode(data, self.server.codec.decode)
+            parser = self.server.parser
+            if type(data) is parser.carrier and self._gathering is None:
+                received = parser.decode(data)
                 kind, namespace, ack_id, args, attachments = received
                 socket = self.sockets.get(namespace)
                 if kind == packet.EVENT and socket is not None and socket.connected:
@@ -66,7 +67,7 @@ class Client:
                 else:
                     self._gathering, self._attachments = received, []
             elif type(data) is str:
-                raise PacketError("text where an attachment was expected")
+                raise PacketError("text where binary data was expected")
             else:
                 self._gather(data)  # type: ignore[arg-type]
         except PacketError as error:
@@ -157,23 +158,23 @@ class Client:
         socket.connected = True
         socket.held = None
         self.server.joined(self)
-        self.session.send(packet.encode_connect(namespace.prefix, {"sid": socket.id}, self.server.codec))
+        self.session.send(self.server.parser.encode_connect(namespace.prefix, {"sid": socket.id}))
         for message in held or ():
             self.session.send(message)
 
     def _refuse(self, name: str, error: dict[str, Any]) -> None:
-        codec = self.server.codec
+        parser = self.server.parser
         try:
-            message = packet.encode_connect_error(packet.namespace_prefix(name), error, codec)
+            message = parser.encode_connect_error(parser.prefix(name), error)
         except (TypeError, ValueError):
             log.exception("the data of a refusal can't be sent")
-            message = packet.encode_connect_error(packet.namespace_prefix(name), {"message": error["message"]}, codec)
+            message = parser.encode_connect_error(parser.prefix(name), {"message": error["message"]})
         self.session.send(message)
 
     def _drop(self, socket: Socket, error: dict[str, Any]) -> None:
         """The connect handler refused this socket."""
         if socket.connected:  # always_connect
-            self.session.send(packet.encode_disconnect(socket.namespace.prefix, self.server.codec, error))
+            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix, error))
         elif socket.disconnect_reason is None:
             self._refuse(socket.namespace.name, error)
         socket.connected = False
@@ -267,7 +268,7 @@ class Client:
         if tell:
             if not socket.connected:
                 self._accept(socket)  # disconnected by its own connect handler: the client learns of both
-            self.session.send(packet.encode_disconnect(socket.namespace.prefix, self.server.codec))
+            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
             if self._left is None:
                 self._left = set()
             self._left.add(socket.namespace.name)

@@ -6,7 +6,6 @@ import itertools
 from typing import TYPE_CHECKING
 
 from .adapters.local import LocalAdapter
-from .packet import namespace_prefix
 
 if TYPE_CHECKING:
     from .server import Server
@@ -21,7 +20,7 @@ class Namespace:
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self.name = name
-        self.prefix = namespace_prefix(name)
+        self.prefix = server.parser.prefix(name)
         self.adapter = LocalAdapter()
         #: One counter for emits and broadcasts, so that one encoded packet can ask many sockets.
         self.ack_ids = itertools.count(1)

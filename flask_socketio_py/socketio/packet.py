@@ -120,12 +120,12 @@ def encode_ack(prefix: bytes, args: Sequence[Any], ack_id: int, codec: Codec) ->
     return PreparedMessage(b"43" + head, (), body) if not attachments else _binary(b"46", head, body, attachments)
 
 
-def encode_connect(prefix: bytes, data: dict[str, Any], codec: Codec) -> PreparedMessage:
-    """The CONNECT that accepts a client."""
-    return PreparedMessage(b"40" + prefix + codec.encode(data)[0])
+def encode_connect(prefix: bytes, data: Any, codec: Codec) -> PreparedMessage:
+    """The CONNECT that accepts a client, or a client's own; ``None`` is no data."""
+    return PreparedMessage(b"40" + prefix + (b"" if data is None else codec.encode(data)[0]))
 
 
-def encode_connect_error(prefix: bytes, error: dict[str, Any], codec: Codec) -> PreparedMessage:
+def encode_connect_error(prefix: bytes, error: Any, codec: Codec) -> PreparedMessage:
     """The CONNECT_ERROR that refuses a client."""
     return PreparedMessage(b"44" + prefix + codec.encode(error)[0])
 

@@ -23,8 +23,8 @@ from . import packet
 from .broadcast import BroadcastOperator
 from .client import Client
 from .dispatch import Dispatcher
-from .json_codec import Codec
 from .namespace import Namespace
+from .parser import Parser
 from .socket import Socket
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,10 @@ class Listener(Protocol):
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
 
-    def __init__(self, options: Options, listener: Listener, codec: Codec) -> None:
+    def __init__(self, options: Options, listener: Listener, parser: Parser) -> None:
         self.options = options
         self.listener = listener
-        self.codec = codec
+        self.parser = parser
         self.max_handlers = options.max_handlers_per_client
         self.concurrent = options.async_handlers
         self.dispatcher = Dispatcher()
@@ -128,7 +128,7 @@ class Server:
             raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
         if event in packet.RESERVED:
             raise ValueError(f"{event!r} is a reserved event name")
-        return packet.encode_event(namespace.prefix, [event, *args], ack_id, self.codec)
+        return self.parser.encode_event(namespace.prefix, [event, *args], ack_id)
 
     def deliver(
         self, targets: Iterable[Socket], message: PreparedMessage, namespace: Namespace, volatile: bool = False

@@ -12,7 +12,6 @@ from gevent.event import AsyncResult
 from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
 from ..errors import DisconnectedError, TimeoutError
-from . import packet
 from .adapters.local import Room
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Socket:
             TypeError, ValueError: for data that can't be sent.
         """
         namespace = self.namespace
-        self.client.session.send(packet.encode_ack(namespace.prefix, args, ack_id, namespace.server.codec))
+        self.client.session.send(namespace.server.parser.encode_ack(namespace.prefix, args, ack_id))
 
     # -- rooms -------------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,14 @@ from flask_socketio_py.config import Options
 from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.socketio import packet
 from flask_socketio_py.socketio.json_codec import JsonCodec
+from flask_socketio_py.socketio.parser import DefaultParser
 from flask_socketio_py.socketio.server import Server
 from flask_socketio_py.socketio.socket import Socket
 
 from .recording import DirectTransport, request
 from .waiting import in_hub, turn, wait_until
 
-CODEC = JsonCodec()
+PARSER = DefaultParser(JsonCodec())
 
 
 class Application:
@@ -42,7 +43,7 @@ class Application:
 
 def serve(application: Application | None = None, **options: Any) -> Server:
     """A Socket.IO server without a network."""
-    return Server(Options(**options), application or Application(), CODEC)
+    return Server(Options(**options), application or Application(), PARSER)
 
 
 class Peer:
@@ -91,7 +92,7 @@ class Peer:
         start, events = self._seen, []
         self.texts()
         for message in self.taken[start:]:
-            kind, _, _, data, _ = packet.decode(message.text.decode()[1:], CODEC.decode)
+            kind, _, _, data, _ = PARSER.decode(message.text.decode()[1:])
             if kind in (packet.EVENT, packet.BINARY_EVENT):
                 events.append(packet.fill_placeholders(data, message.attachments))
         return events

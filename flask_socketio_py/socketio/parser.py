@@ -1,0 +1,77 @@
+"""Parser: how packets become messages and back; the one place where another encoding than the protocol's own is chosen.
+
+:class:`DefaultParser` is the official clients' default: text and attachments (``packet``) around JSON (``json_codec``).
+Pure. What a parser returns for a namespace in ``prefix`` is kept with the namespace and handed back for each packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from ..engineio.message import PreparedMessage
+from . import packet
+from .json_codec import Codec
+from .packet import Packet
+
+
+class Parser(Protocol):
+    """Encodes what the server sends and decodes what it receives; also a test client's, so both directions are here.
+
+    An encoder raises TypeError or ValueError for data that can't be sent, ``decode`` PacketError for what is no packet.
+    """
+
+    #: ``str`` or ``bytes``: the kind of message that is, or begins, a packet.
+    carrier: type
+
+    def prefix(self, namespace: str) -> bytes:
+        """What the other methods need to know of a namespace."""
+
+    def decode(self, data: Any) -> Packet:
+        """The packet of a message; its last field is the number of binary messages that must follow."""
+
+    def encode_event(self, prefix: bytes, args: Sequence[Any], ack_id: int | None) -> PreparedMessage:
+        """An EVENT: the name and the arguments."""
+
+    def encode_ack(self, prefix: bytes, args: Sequence[Any], ack_id: int) -> PreparedMessage:
+        """An ACK."""
+
+    def encode_connect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
+        """A CONNECT."""
+
+    def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
+        """The CONNECT_ERROR that refuses a client."""
+
+    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
+        """A DISCONNECT; ``data`` only where ``always_connect`` refuses late, as python-socketio has it."""
+
+
+class DefaultParser:
+    """Socket.IO protocol 5 as it is. The methods are functions of ``packet`` with the codec filled in."""
+
+    __slots__ = ("codec", "decode", "encode_ack", "encode_event")
+    carrier: type = str
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        # Partial functions add no Python frame of their own: these three are the hot path.
+        self.decode: Callable[[Any], Packet] = partial(packet.decode, loads=codec.decode)
+        self.encode_event: Callable[[bytes, Sequence[Any], int | None], PreparedMessage] = partial(
+            packet.encode_event, codec=codec
+        )
+        self.encode_ack: Callable[[bytes, Sequence[Any], int], PreparedMessage] = partial(
+            packet.encode_ack, codec=codec
+        )
+
+    def prefix(self, namespace: str) -> bytes:
+        return packet.namespace_prefix(namespace)
+
+    def encode_connect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
+        return packet.encode_connect(prefix, data, self.codec)
+
+    def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
+        return packet.encode_connect_error(prefix, error, self.codec)
+
+    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
+        return packet.encode_disconnect(prefix, self.codec, data)
