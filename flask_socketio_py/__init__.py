@@ -9,17 +9,27 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from .errors import ConnectionRefusedError, DisconnectedError, SocketIOError, TimeoutError
+from .errors import (
+    BroadcastTimeoutError,
+    ConnectionRefusedError,
+    DisconnectedError,
+    EventRefusedError,
+    SocketIOError,
+    TimeoutError,
+)
 
 if TYPE_CHECKING:
+    from .context import current_socket
     from .extension import SocketIO
     from .namespace import Namespace
     from .shortcuts import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
     from .testing import SocketIOTestClient
 
 __all__ = [
+    "BroadcastTimeoutError",
     "ConnectionRefusedError",
     "DisconnectedError",
+    "EventRefusedError",
     "Namespace",
     "SocketIO",
     "SocketIOError",
@@ -27,6 +37,7 @@ __all__ = [
     "TimeoutError",
     "call",
     "close_room",
+    "current_socket",
     "disconnect",
     "emit",
     "join_room",
@@ -35,7 +46,12 @@ __all__ = [
     "send",
 ]
 
-_HOMES = {"Namespace": "namespace", "SocketIO": "extension", "SocketIOTestClient": "testing"}
+_HOMES = {
+    "Namespace": "namespace",
+    "SocketIO": "extension",
+    "SocketIOTestClient": "testing",
+    "current_socket": "context",
+}
 
 
 def __getattr__(name: str) -> object:

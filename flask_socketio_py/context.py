@@ -15,6 +15,7 @@ from flask.ctx import RequestContext
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import SessionMixin
 from flask.signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down, request_tearing_down
+from werkzeug.local import LocalProxy
 
 from .socketio.socket import Socket
 
@@ -61,6 +62,12 @@ class HandlerContext:
         self.args = args
         self.managed = managed
         self._g = self._request = self._session = self._url_adapter = self._late_functions = self.flashes = None
+
+    def replace_args(self, args: tuple[Any, ...]) -> None:
+        """The arguments as middleware has changed them."""
+        self.args = args
+        if self._request is not None:
+            self._request.event = {"message": self.event, "args": args}  # type: ignore[attr-defined]
 
     @property
     def g(self) -> Any:
@@ -147,7 +154,7 @@ class HandlerContext:
             except Exception as error:
                 if on_error is None:
                     raise
-                result = on_error(error, self.socket.namespace.name)
+                result = on_error(error, self.socket.namespace.template)
             if self._session is not None:
                 self.save_session()
             return result
@@ -174,6 +181,27 @@ def current() -> HandlerContext | None:
     """The context of the handler that runs now, if one does."""
     context: Any = _cv_request.get(None)
     return context if type(context) is HandlerContext else None
+
+
+def _find_socket() -> Socket:
+    context: Any = _cv_request.get(None)
+    if type(context) is HandlerContext:
+        return context.socket
+    sid = current_sid()
+    if sid is None:
+        raise RuntimeError(_OUTSIDE)
+    # In a context made by copy_current_request_context the client may have gone since.
+    socketio = context.app.extensions["socketio"]
+    found: Socket | None = socketio.server.socket(sid, context.request.namespace)
+    if found is None:
+        raise RuntimeError("current_socket: the client has disconnected")
+    return found
+
+
+_OUTSIDE = """current_socket is there in handlers of events alone.
+Elsewhere name the client: socketio.sockets[sid], or socketio.to(sid)."""
+#: The socket whose event is handled, as ``request`` is the request: a proxy.
+current_socket: Socket = LocalProxy(_find_socket)  # type: ignore[assignment]
 
 
 def current_sid() -> str | None:

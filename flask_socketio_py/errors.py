@@ -5,8 +5,10 @@
     Exception
     ├── SocketIOError                   base of everything this package raises on its own account
     │   ├── ConnectionRefusedError      raised BY a connect handler to refuse the client
+    │   ├── EventRefusedError           raised BY a before_event function to refuse an event
     │   ├── TimeoutError                an acknowledgement did not arrive in time (also a builtin TimeoutError)
-    │   │   └── DisconnectedError       ... and never will: the client has gone
+    │   │   ├── DisconnectedError       ... and never will: the client has gone
+    │   │   └── BroadcastTimeoutError   ... from some of the receivers of a broadcast
     │   └── PeerError                   the peer broke a protocol: ends its connection, is never a traceback
     │       ├── PacketError             a packet that can't be decoded
     │       └── EngineIOError           an HTTP request the Engine.IO server refuses, with the protocol's code
@@ -37,12 +39,33 @@ class ConnectionRefusedError(SocketIOError):
         return refusal(*self.args)
 
 
+class EventRefusedError(SocketIOError):
+    """Raised by a ``before_event`` function: the event reaches no handler and is not acknowledged.
+
+    The namespace's error handler is told, if there is one; what it returns is the acknowledgement then.
+    """
+
+
 class TimeoutError(SocketIOError, builtins.TimeoutError):
     """An acknowledgement did not arrive within the timeout."""
 
 
 class DisconnectedError(TimeoutError):
     """The client disconnected before it acknowledged; a :class:`TimeoutError`, so that one ``except`` serves."""
+
+
+class BroadcastTimeoutError(TimeoutError):
+    """Some receivers of a broadcast did not acknowledge it in time, or have gone.
+
+    ``responses`` holds the answers that came, in the order of their arrival; ``missing`` the ids of the sockets that
+    did not answer (Node can't name them).
+    """
+
+    def __init__(self, responses: list[Any], missing: list[str]) -> None:
+        total = len(responses) + len(missing)
+        super().__init__(f"operation has timed out: {len(missing)} of {total} clients did not acknowledge")
+        self.responses = responses
+        self.missing = missing
 
 
 class PeerError(SocketIOError):

@@ -14,12 +14,18 @@ from typing import Any, TypeVar
 import gevent
 from flask import Flask
 
-from . import config, context, handlers, testing, wsgi_server
+from . import config, context, handlers, registry, testing, wsgi_server
+from .bound import BoundNamespace
 from .engineio.server import EngineServer
 from .middleware import SocketIOMiddleware
 from .namespace import Namespace
-from .socketio.broadcast import BroadcastOperator
+from .registry import Selector
+from .request_hooks import RequestHooks
+from .scaffold import Scaffold
+from .socketio.acks import DEFAULT
+from .socketio.broadcast import NO_FLAGS, VOLATILE, BroadcastOperator, chosen
 from .socketio.json_codec import JsonCodec, ModuleCodec
+from .socketio.namespace import Namespace as CoreNamespace
 from .socketio.parser import DefaultParser, Parser
 from .socketio.server import Server
 from .views import ServerView
@@ -28,7 +34,7 @@ log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class SocketIO:
+class SocketIO(Scaffold):
     """Socket.IO for a Flask application.
 
     Args:
@@ -47,6 +53,7 @@ class SocketIO:
         self.wsgi_server: Any = None
         self.async_mode = "gevent"
         self._handlers = handlers.Handlers()
+        self._request_hooks = RequestHooks()
         self._server: Server | None = None
         self._view: ServerView | None = None
         if app is not None:
@@ -80,11 +87,13 @@ class SocketIO:
         _set_level("flask_socketio_py", settings.logger)
         _set_level("flask_socketio_py.engineio", settings.engineio_logger)
         names = settings.namespaces
-        self._handlers.app = app
+        self._handlers.app = self._request_hooks.app = app
+        self._request_hooks.set_options(settings.allow_request, settings.generate_id)
         if "manage_session" in values:  # else the attribute, which may have been set before
             self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
-        self._server = Server(settings, self._handlers, _parser(app, settings))
+        self._server = Server(settings, self._handlers, _parser(app, settings), self._request_hooks.hooks)
+        self._handlers.server = self._server
         self._view = ServerView(self, self._server)
         self.sockio_mw = SocketIOMiddleware(self._server, app.wsgi_app, settings)
         app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
@@ -143,32 +152,6 @@ class SocketIO:
 
     # -- registration ------------------------------------------------------------------------------------------------
 
-    def on(self, message: str, namespace: str | None = None) -> Callable[[Function], Function]:
-        """Decorator: handle an event. ``"*"`` as event or namespace catches what nothing else handles."""
-
-        def decorator(handler: Function) -> Function:
-            self._handlers.add(message, handler, namespace)
-            return handler
-
-        return decorator
-
-    def event(self, *args: Any, **kwargs: Any) -> Any:
-        """Decorator: handle the event that has the function's name.
-
-        ``@socketio.event`` or ``@socketio.event(namespace=...)``.
-        """
-        if len(args) == 1 and not kwargs and callable(args[0]):
-            return self.on(args[0].__name__)(args[0])
-
-        def decorator(handler: Function) -> Function:
-            return self.on(handler.__name__, *args, **kwargs)(handler)
-
-        return decorator
-
-    def on_event(self, message: str, handler: Callable[..., Any], namespace: str | None = None) -> None:
-        """Register a handler without a decorator."""
-        self._handlers.add(message, handler, namespace)
-
     def on_namespace(self, namespace_handler: Namespace) -> None:
         """Register a class-based namespace.
 
@@ -180,27 +163,61 @@ class SocketIO:
         namespace_handler.socketio = self
         self._handlers.add_namespace(namespace_handler)
 
-    def on_error(self, namespace: str | None = None) -> Callable[[Function], Function]:
-        """Decorator: handle the exceptions of a namespace's handlers; what it returns is the acknowledgement."""
-
-        def decorator(exception_handler: Function) -> Function:
-            _check_callable(exception_handler)
-            self._handlers.exception_handlers[namespace or "/"] = exception_handler
-            return exception_handler
-
-        return decorator
-
     def on_error_default(self, exception_handler: Function) -> Function:
         """Decorator: handle the exceptions of namespaces without an error handler of their own."""
-        _check_callable(exception_handler)
+        if not callable(exception_handler):
+            raise ValueError("exception_handler must be callable")
         self._handlers.default_exception_handler = exception_handler
         return exception_handler
 
-    # -- emitting ----------------------------------------------------------------------------------------------------
+    def of(self, namespace: Selector) -> BoundNamespace:
+        """A namespace, to register handlers for it and to emit to it.
 
-    def to(self, *rooms: Any, namespace: str = "/") -> BroadcastOperator:
-        """An immutable description of receivers: ``socketio.to("a").except_("b").emit("news", 1)``."""
-        return self._serving().to(namespace, *rooms)
+        Args:
+            namespace: its name; or what lets namespaces come into being when clients ask for them: a compiled pattern
+                that the whole name must match, or a function ``(name, auth)`` that says yes or no, and may block.
+
+        Raises:
+            TypeError: for anything else.
+        """
+        return BoundNamespace(self, namespace)
+
+    def on_new_namespace(self, function: Function) -> Function:
+        """Decorator: be told of each namespace that comes into being, but the main one: ``(namespace)``, as
+        :meth:`of` has it. It runs in a greenlet of its own and an application context.
+        """
+        self._handlers.registry.add("on_new_namespace", registry.ANY, function)
+        return function
+
+    def before_request(self, function: Function) -> Function:
+        """Decorator: runs before every HTTP request to the endpoint, like a Flask ``before_request`` function and in a
+        request context: what it returns, unless ``None``, or an ``abort()``, is the answer.
+        """
+        self._request_hooks.add("before_request", function)
+        return function
+
+    def on_initial_headers(self, function: Function) -> Function:
+        """Decorator: a function ``(headers, request)`` that may change the headers of the first answer of each
+        connection.
+        """
+        self._request_hooks.add("initial_headers", function)
+        return function
+
+    def on_headers(self, function: Function) -> Function:
+        """Decorator: a function ``(headers, request)`` that may change the headers of every polling answer, and those
+        that open a WebSocket.
+        """
+        self._request_hooks.add("headers", function)
+        return function
+
+    def on_connection_error(self, function: Function) -> Function:
+        """Decorator: be told of refused requests: ``(error, request)`` with an
+        :class:`~flask_socketio_py.errors.EngineIOError`.
+        """
+        self._request_hooks.add("connection_error", function)
+        return function
+
+    # -- emitting ----------------------------------------------------------------------------------------------------
 
     def emit(
         self,
@@ -226,15 +243,14 @@ class SocketIO:
         """
         if not include_self and skip_sid is None:
             skip_sid = context.current_sid()
-        target = to if to is not None else room
-        operator = self._serving().to(namespace or "/", *_several(target))
-        if skip_sid is not None:
-            operator = operator.except_(*_several(skip_sid))
-        if volatile:
-            operator = operator.volatile
-        if callback is not None:
-            callback = context.bound(callback)
-        operator.emit(event, *_arguments(args), callback=callback)
+        core = self._serving().of(namespace or "/")
+        rooms, excepted = chosen(to if to is not None else room), chosen(skip_sid)
+        flags = VOLATILE if volatile else NO_FLAGS
+        if callback is None:
+            core.emit(event, _arguments(args), rooms, excepted, flags)
+        else:
+            operator = BroadcastOperator(core, rooms, excepted, flags)
+            operator.emit(event, *_arguments(args), callback=context.bound(callback))
 
     def send(
         self,
@@ -258,15 +274,16 @@ class SocketIO:
         namespace: str | None = "/",
         to: Any = None,
         room: Any = None,
-        timeout: float | None = 60,
+        timeout: float | None = DEFAULT,
         ignore_queue: bool = False,
     ) -> Any:
         """Emit an event to one client (``to``: its sid) and wait for its acknowledgement.
 
-        Returns ``None``, the value, or a tuple of several.
+        Returns ``None``, the value, or a tuple of several. ``timeout`` is in seconds, by default the option
+        ``default_ack_timeout``.
 
         Raises:
-            TimeoutError: none came within ``timeout`` seconds, or (``DisconnectedError``) the client has gone.
+            TimeoutError: none came in time, or (``DisconnectedError``) the client has gone.
             ValueError: no client is named.
         """
         sid = to if to is not None else room
@@ -276,12 +293,14 @@ class SocketIO:
         socket = self.server.socket(sid, namespace)
         if socket is None:
             raise handlers.unknown_client(sid)
-        answer = socket.call(event, *_arguments(args), timeout=timeout)
-        return None if not answer else answer[0] if len(answer) == 1 else tuple(answer)
+        return socket.call(event, *_arguments(args), timeout=timeout)
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """Make everybody leave a room."""
         self._serving().of(namespace or "/").adapter.close_room(room)
+
+    def _core(self) -> CoreNamespace:
+        return self._serving().of("/")
 
     def _serving(self) -> Server:
         if self._server is None:
@@ -347,12 +366,6 @@ class SocketIO:
         )
 
 
-def _several(target: Any) -> tuple[Any, ...]:
-    if target is None:
-        return ()
-    return tuple(target) if isinstance(target, list | tuple | set | frozenset) else (target,)
-
-
 def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """One tuple expands, one ``None`` is no argument: python-socketio's convention."""
     if len(args) == 1:
@@ -367,11 +380,6 @@ def _parser(app: Flask, settings: config.Options) -> Parser:
     if settings.json is not None:
         return DefaultParser(ModuleCodec(settings.json))
     return DefaultParser(JsonCodec(getattr(app.json, "default", None)))
-
-
-def _check_callable(function: Any) -> None:
-    if not callable(function):
-        raise ValueError("exception_handler must be callable")
 
 
 def _refuse_queue(options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +17,25 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
-from .context import HandlerContext, current
+from . import events
+from .context import HandlerContext, OnError, current
 from .engineio.reasons import Reason
-from .errors import ConnectionRefusedError, DisconnectedError
+from .errors import ConnectionRefusedError, DisconnectedError, EventRefusedError
+from .registry import ANY, Registry, Selector
 from .signatures import accepts
+from .socketio.client import NO_ACK, Connect, Search
+from .socketio.namespace import Namespace as CoreNamespace
 from .socketio.socket import Socket
 
 if TYPE_CHECKING:
     from .namespace import Namespace
+    from .socketio.server import Server
 
 log = logging.getLogger(__name__)
 Handler = Callable[..., Any]
-ANY = "*"
+Runner = Callable[[Socket, list[Any]], Any]
+#: What is told of rooms.
+ROOM_EVENTS = ("create-room", "delete-room", "join-room", "leave-room")
 
 
 class DisconnectReason:
@@ -67,6 +75,19 @@ def refusal_status(result: Any) -> int | None:
     return status if status is not None and 300 <= status <= 599 else None
 
 
+def refuse(result: Any) -> None:
+    """Refuse a client if what was asked said so.
+
+    Raises:
+        ConnectionRefusedError: it did, by ``False`` or by a view's refusal.
+    """
+    status = refusal_status(result)
+    if status is not None:
+        raise ConnectionRefusedError(HTTP_STATUS_CODES.get(status, "Refused"), {"status": status})
+    if result is False:
+        raise ConnectionRefusedError
+
+
 class Handlers:
     """All handlers of one ``SocketIO``."""
 
@@ -79,25 +100,26 @@ class Handlers:
         self.namespaces: dict[str, Namespace] = {}
         self.exception_handlers: dict[str, Handler] = {}
         self.default_exception_handler: Handler | None = None
+        self.registry = Registry()
+        #: The server, once there is one.
+        self.server: Server | None = None
         self._functions: dict[tuple[str, Any], Handler] = {}
-        self._runners: dict[tuple[str, Any], Callable[[Socket, list[Any]], Any]] = {}
-        self._names = set[str]()
+        self._runners: dict[tuple[str, Any], Runner] = {}
 
     # -- registration ------------------------------------------------------------------------------------------------
 
-    def add(self, event: str, function: Handler, namespace: str | None) -> None:
+    def add(self, event: str, function: Handler, namespace: Selector) -> None:
         """Register a function for an event of a namespace.
 
         Raises:
             TypeError: for an event name that is no string, or a handler that can't be called.
         """
-        namespace = namespace or "/"
         if not isinstance(event, str):
             raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
         if not callable(function):
             raise TypeError(f"the handler of {event!r} must be a function, not {type(function).__name__}")
+        namespace = self.registry.name(namespace)
         self.registered.append((event, function, namespace))
-        self._names.add(namespace)
         if event in ("connect", "disconnect"):
             self._functions[namespace, event] = function if accepts(function, None) else _without_arguments(function)
         else:
@@ -108,50 +130,95 @@ class Handlers:
     def add_namespace(self, namespace: Namespace) -> None:
         """Register a class-based namespace."""
         self.namespaces[namespace.namespace] = namespace
-        self._names.add(namespace.namespace)
+        self.registry.name(namespace.namespace)
+
+    def watch(self, event: str, namespace: Selector, function: Handler) -> None:
+        """Register a function for an adapter's event."""
+        self.registry.add(f"on_adapter_event {event}", namespace, function)
+        if self.server is not None:
+            for made in self.server.namespaces.values():
+                self.watch_rooms(made)
 
     # -- Listener ----------------------------------------------------------------------------------------------------
 
-    def accepts(self, namespace: str) -> bool:
-        return namespace in self._names or namespace in self.accepted or ANY in self.accepted
+    def template(self, namespace: str) -> str | Search | None:
+        registry = self.registry
+        if namespace in registry.names or namespace in self.accepted:
+            return namespace
+        found = registry.parent(namespace)
+        if found is None:
+            return namespace if ANY in self.accepted else None
+        if isinstance(found, str):
+            return found
+        candidates = found
 
-    def connect_handler(self, namespace: str) -> Callable[[Socket, Any], None] | None:
-        handler = self._resolve(namespace, "connect")
-        if handler is None:
-            return None
+        def search(socket: Socket) -> str | None:
+            for selector, key in candidates:
+                if isinstance(selector, re.Pattern):
+                    return key  # it matched
+                if self._judged(socket, selector, (namespace, socket.auth), None):
+                    return key
+            return namespace if ANY in self.accepted else None
+
+        return search
+
+    def connect_handlers(self, socket: Socket) -> tuple[Connect | None, Connect | None]:
+        template = socket.namespace.template
+        handler = self._resolve(template, "connect")
+        guards = self.registry.of("use", template)
+
+        def guard(socket: Socket, auth: Any) -> None:
+            for function in guards:
+                if socket.disconnect_reason is None:
+                    # What a middleware raises is for nobody to swallow: the client would be let in.
+                    refuse(self._judged(socket, function, (socket,), None))
 
         def connect(socket: Socket, auth: Any) -> None:
-            try:
-                accepted = self._run(socket, handler, "connect", (auth,))
-            except builtins.ConnectionRefusedError as error:
-                raise ConnectionRefusedError("Connection refused by server") from error
-            except HTTPException as error:  # abort(401), as Flask-Login's login_required does
-                raise ConnectionRefusedError(error.name, {"status": error.code}) from error
-            status = refusal_status(accepted)
-            if status is not None:
-                raise ConnectionRefusedError(HTTP_STATUS_CODES.get(status, "Refused"), {"status": status})
-            if accepted is False:
-                raise ConnectionRefusedError
+            refuse(self._judged(socket, handler, (auth,), self._on_error))
 
-        return connect
+        return guard if guards else None, None if handler is None else connect
 
-    def disconnect_handler(self, namespace: str) -> Callable[[Socket, Reason], None] | None:
-        handler = self._resolve(namespace, "disconnect")
-        if handler is None:
+    def disconnect_handler(self, socket: Socket) -> Callable[[Socket, Reason], None] | None:
+        handler = self._resolve(socket.namespace.template, "disconnect")
+        if handler is None and socket.extras is None:
             return None
 
         def disconnect(socket: Socket, reason: Reason) -> None:
-            self._run(socket, handler, "disconnect", (LEGACY_REASONS.get(reason) or reason.value,))
+            text = LEGACY_REASONS.get(reason) or reason.value
+            self._call(socket, "disconnect", (text,), events.end, (socket, handler, text), self._on_error)
 
         return disconnect
 
-    def event_handler(self, namespace: str, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
-        runner = self._runners.get((namespace, event))
+    def event_handler(self, socket: Socket, event: Any) -> Runner | None:
+        template = socket.namespace.template
+        runner = self._runners.get((template, event))
         if runner is None:
-            handler = self._resolve_event(namespace, event)
-            if handler is not None:
+            handler = self._resolve_event(template, event)
+            if handler is not None or socket.extras is not None or self.registry.has("before_event", template):
                 runner = self._runner(event, handler)
         return runner
+
+    def namespace_made(self, namespace: CoreNamespace) -> None:
+        self.watch_rooms(namespace)
+        if namespace.name != "/":
+            for function in self.registry.of("on_new_namespace", ANY):
+                namespace.server.dispatcher.start(self._announce, (function, namespace))
+
+    def _announce(self, function: Handler, namespace: CoreNamespace) -> None:
+        with self.app.app_context():
+            function(self.app.extensions["socketio"].of(namespace.name))
+
+    def watch_rooms(self, namespace: CoreNamespace) -> None:
+        """Let those who asked know of the rooms of a namespace."""
+        kinds = {
+            event: functions
+            for event in ROOM_EVENTS
+            if (functions := self.registry.of(f"on_adapter_event {event}", namespace.template))
+        }
+        if kinds:
+            namespace.adapter.on_room = lambda event, room, sid: events.tell_of_room(
+                kinds.get(event, ()), (room,) if sid is None else (room, sid)
+            )
 
     # -- resolution --------------------------------------------------------------------------------------------------
 
@@ -196,23 +263,52 @@ class Handlers:
 
     # -- the call ----------------------------------------------------------------------------------------------------
 
-    def _runner(self, event: Any, handler: Handler) -> Callable[[Socket, list[Any]], Any]:
-        on_error = self._on_error
+    def _runner(self, event: Any, handler: Handler | None) -> Runner:
+        on_error, registry = self._on_error, self.registry
 
         def run(socket: Socket, args: list[Any]) -> Any:
             arguments = tuple(args[1:])
             context = HandlerContext(self.app, socket, event, arguments, self.manage_session)
-            return context.run(handler, arguments, on_error)
+            if handler is not None and socket.extras is None and not registry.wrapped:
+                return context.run(handler, arguments, on_error)
+            try:
+                return context.run(events.chain, (context, registry, handler), on_error)
+            except EventRefusedError as error:
+                log.info("an event was refused: %s", type(error).__name__)
+                return NO_ACK
 
         return run
 
-    def _run(self, socket: Socket, handler: Handler, event: str, args: tuple[Any, ...]) -> Any:
-        return HandlerContext(self.app, socket, event, args, self.manage_session).run(handler, args, self._on_error)
+    def _call(
+        self,
+        socket: Socket,
+        event: str,
+        args: tuple[Any, ...],
+        function: Handler,
+        arguments: tuple[Any, ...],
+        on_error: OnError | None,
+    ) -> Any:
+        """Call a function in the context of an event."""
+        return HandlerContext(self.app, socket, event, args, self.manage_session).run(function, arguments, on_error)
+
+    def _judged(
+        self, socket: Socket, function: Handler | None, arguments: tuple[Any, ...], on_error: OnError | None
+    ) -> Any:
+        """What a function says that may refuse a client; refusals of every other kind become ours."""
+        if function is None:
+            raise AssertionError("there is nobody to ask")
+        try:
+            return self._call(socket, "connect", (socket.auth,), function, arguments, on_error)
+        except builtins.ConnectionRefusedError as error:
+            raise ConnectionRefusedError("Connection refused by server") from error
+        except HTTPException as error:  # abort(401), as Flask-Login's login_required does
+            raise ConnectionRefusedError(error.name, {"status": error.code}) from error
 
     def _on_error(self, error: Exception, namespace: str) -> Any:
         """Let the user's error handler answer for a handler, or raise again."""
         if isinstance(error, ConnectionRefusedError | builtins.ConnectionRefusedError):
             raise error
+        # A child namespace has the error handler of what made it, under its template.
         handle = (
             self.exception_handlers.get(namespace) or self.default_exception_handler or self._class_error(namespace)
         )

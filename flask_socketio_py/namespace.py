@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .signatures import accepts
+from .socketio.acks import DEFAULT
 
 if TYPE_CHECKING:
     from .extension import SocketIO
@@ -99,7 +100,7 @@ class Namespace:
         to: str | None = None,
         sid: str | None = None,
         namespace: str | None = None,
-        timeout: float | None = 60,
+        timeout: float | None = DEFAULT,
         ignore_queue: bool = False,
     ) -> Any:
         """Emit to one client and wait for its answer; see :meth:`SocketIO.call`."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import flask
 
 from .extension import SocketIO
+from .socketio.acks import DEFAULT
 
 #: Stands for the namespace of the event that is handled; ``None`` or an empty one are the main namespace.
 HERE = "<that of the event>"
@@ -70,7 +71,7 @@ def call(
     to: Any = None,
     room: Any = None,
     namespace: str | None = HERE,
-    timeout: float | None = 60,
+    timeout: float | None = DEFAULT,
     ignore_queue: bool = False,
 ) -> Any:
     """Emit an event to one client, by default the one whose event is handled, and wait for its acknowledgement.
@@ -78,7 +79,8 @@ def call(
     Returns ``None``, the value, or a tuple of several.
 
     Raises:
-        TimeoutError: none came within ``timeout`` seconds, or (``DisconnectedError``) the client has gone.
+        TimeoutError: none came within ``timeout`` seconds (by default the option ``default_ack_timeout``), or
+            (``DisconnectedError``) the client has gone.
     """
     request = _request()
     target = to if to is not None else room

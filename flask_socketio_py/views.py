@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .socketio.acks import DEFAULT
 from .socketio.client import Client
 from .socketio.socket import Socket
 
@@ -56,7 +57,7 @@ class ServerView:
         to: Any = None,
         sid: str | None = None,
         namespace: str | None = None,
-        timeout: float | None = 60,
+        timeout: float | None = DEFAULT,
         ignore_queue: bool = False,
     ) -> Any:
         """Emit to one client and wait for its acknowledgement."""

@@ -36,6 +36,9 @@ class DeadlineQueue(Generic[Item]):
     def __len__(self) -> int:
         return len(self._due)
 
+    def __contains__(self, item: Item) -> bool:
+        return item in self._due
+
     def add(self, item: Item, now: float) -> float:
         """Add an item, or move it to the end; returns when it is due."""
         due = self._due[item] = now + self.delay

@@ -16,10 +16,14 @@ class PreparedMessage:
     Without a text (``b""``) it is the binary messages alone.
     """
 
-    __slots__ = ("_body", "_frames", "_head", "_packets", "attachments")
+    __slots__ = ("_body", "_frames", "_head", "_packets", "attachments", "compress")
 
-    def __init__(self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"") -> None:
+    def __init__(
+        self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"", compress: bool = True
+    ) -> None:
         """``body`` is the rest of the text where it is long: kept apart, it is copied only once, into the frame."""
+        #: Whether it may be compressed, where the transport can.
+        self.compress = compress
         self._head = text
         self._body = body
         self.attachments = attachments

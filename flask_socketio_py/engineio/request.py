@@ -35,7 +35,7 @@ _TRANSIENT = (
 class EngineIORequest:
     """One request to the Engine.IO endpoint, its query read and its transport known."""
 
-    __slots__ = ("environ", "memo", "protocol", "sid", "transport", "upgrade")
+    __slots__ = ("environ", "issued", "memo", "protocol", "sid", "transport", "upgrade")
 
     def __init__(self, environ: dict[str, Any], transport: str, sid: str | None, protocol: str, upgrade: bool) -> None:
         self.environ = environ
@@ -43,6 +43,8 @@ class EngineIORequest:
         self.sid = sid
         self.protocol = protocol
         self.upgrade = upgrade
+        #: When it opened a session, in seconds since 1970; set by the server.
+        self.issued = 0.0
         #: What the application keeps with the connection (the extension: its Flask request).
         self.memo: Any = None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,7 @@ from . import message as messages
 from . import packet, payload
 from .cors import CorsPolicy
 from .heartbeat import Timekeeper
+from .hooks import Hooks
 from .http import (
     Headers,
     Response,
@@ -50,8 +52,9 @@ LINGER = 30.0
 class EngineServer:
     """Serves Engine.IO requests; one per application and process."""
 
-    def __init__(self, options: Options, handler: Handler) -> None:
+    def __init__(self, options: Options, handler: Handler, hooks: Hooks | None = None) -> None:
         self.options = options
+        self.hooks = hooks or Hooks()
         self.handler = handler
         self.max_outbox_size = options.max_outbox_size
         #: sid -> open (or lingering) session.
@@ -223,6 +226,7 @@ class EngineServer:
 
     def _register(self, session: Session) -> None:
         self.sessions[session.sid] = session
+        session.request.issued = time.time()
         session.request.keep()
         self.timekeeper.add(self._pings, session)
         self.handler.on_open(session)

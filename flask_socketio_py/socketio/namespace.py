@@ -1,31 +1,186 @@
-"""Namespace: the sockets of one name, their adapter and the counter of acknowledgement ids. Knows no transport."""
+"""Namespace: the sockets of one name, their adapter, the counter of acknowledgement ids, and the way of an emit.
+
+A :class:`ParentNamespace` stands for all namespaces that one pattern or function has let come into being. Knows no
+transport.
+"""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from .adapters.local import LocalAdapter
+from ..engineio.message import PreparedMessage
+from . import packet
+from .adapters.local import LocalAdapter, Room
+from .adapters.recovery import Recovery
+from .broadcast import Flags
+from .parser import Parser
 
 if TYPE_CHECKING:
     from .server import Server
     from .socket import Socket
 
+Expect = Callable[["Socket", int], None]
+
 
 class Namespace:
-    """One namespace of a server."""
+    """One namespace of a server.
 
-    __slots__ = ("ack_ids", "adapter", "name", "prefix", "server")
+    ``template`` is the name under which its handlers are registered: its own, or that of what made it.
+    """
 
-    def __init__(self, server: Server, name: str) -> None:
+    __slots__ = ("ack_ids", "adapter", "name", "prefix", "server", "template", "watched")
+
+    def __init__(self, server: Server, name: str, template: str) -> None:
         self.server = server
         self.name = name
+        self.template = template
         self.prefix = server.parser.prefix(name)
-        self.adapter = LocalAdapter()
+        recovery = server.recovery
+        self.adapter = LocalAdapter(None if recovery is None else Recovery(recovery))
         #: One counter for emits and broadcasts, so that one encoded packet can ask many sockets.
         self.ack_ids = itertools.count(1)
+        #: How many sockets want to see what is emitted to them.
+        self.watched = 0
 
     @property
     def sockets(self) -> dict[str, Socket]:
         """The sockets by id, those whose connect handler still runs included."""
         return self.adapter.sockets
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is here, and nobody may come back."""
+        return not self.adapter.sockets and (self.adapter.recovery is None or self.adapter.recovery.empty)
+
+    # -- emitting ----------------------------------------------------------------------------------------------------
+
+    def check(self, event: Any, args: Sequence[Any]) -> None:
+        """Check that an event can be sent.
+
+        Raises:
+            TypeError, ValueError: it can't.
+        """
+        _encode(self.server.parser, self.prefix, event, args, None)
+
+    def emit(
+        self,
+        event: str,
+        args: Sequence[Any],
+        rooms: tuple[Room, ...],
+        excepted: tuple[Room, ...],
+        flags: Flags,
+        expect: Expect | None = None,
+    ) -> None:
+        """Encode an event once and send it to the sockets in the rooms; ``expect(socket, ack id)`` is called for each
+        before.
+
+        Raises:
+            TypeError: for an event name that is no string, or data without a form on the wire.
+            ValueError: for a reserved name, or too many attachments.
+        """
+        server = self.server
+        ack_id = None
+        if expect is not None:
+            ack_id = next(self.ack_ids)
+        elif self.adapter.recovery is not None:
+            if not server.in_home_thread():
+                self.check(event, args)  # what is wrong with it is raised here, and nothing is in the log yet
+                server.in_home_thread_do(self.emit, event, args, rooms, excepted, flags)
+                return
+            self._emit_recoverable(self.adapter.recovery, event, args, rooms, excepted, flags)
+            return
+        message = _encode(server.parser, self.prefix, event, args, ack_id)
+        targets = self.adapter.targets(rooms, excepted)
+        if ack_id is not None and expect is not None:
+            for socket in targets:
+                expect(socket, ack_id)
+        self._deliver(targets, message, event, args, flags)
+
+    def _emit_recoverable(
+        self,
+        recovery: Recovery,
+        event: str,
+        args: Sequence[Any],
+        rooms: tuple[Room, ...],
+        excepted: tuple[Room, ...],
+        flags: Flags,
+    ) -> None:
+        parser = self.server.parser
+        if flags.volatile:
+            if args and isinstance(args[-1], str):
+                # A client that can be recovered takes a text at the end of an event for its offset.
+                args = [*args, None]
+            message = _encode(parser, self.prefix, event, args, None)
+        else:
+            message = recovery.record(
+                lambda offset: _encode(parser, self.prefix, event, [*args, offset], None),
+                rooms,
+                excepted,
+                time.monotonic(),
+            )
+            self.server.watch_recovery(self)
+        self._deliver(self.adapter.targets(rooms, excepted), message, event, args, flags)
+
+    def _deliver(
+        self, targets: list[Socket], message: PreparedMessage, event: str, args: Sequence[Any], flags: Flags
+    ) -> None:
+        if not flags.compress:
+            message.compress = False
+        if self.watched:
+            for socket in targets:
+                if socket.extras is not None:
+                    socket.extras.outgoing(event, args)
+        self.server.deliver(targets, message, self, flags.volatile)
+
+    @property
+    def adapters(self) -> list[LocalAdapter]:
+        """Its adapter alone."""
+        return [self.adapter]
+
+
+class ParentNamespace:
+    """All namespaces that came into being by one pattern or function. It has no sockets of its own."""
+
+    __slots__ = ("server", "template")
+
+    def __init__(self, server: Server, template: str) -> None:
+        self.server = server
+        self.template = template
+
+    @property
+    def children(self) -> list[Namespace]:
+        """The namespaces that there are now."""
+        return [child for child in list(self.server.namespaces.values()) if child.template == self.template]
+
+    def check(self, event: Any, args: Sequence[Any]) -> None:
+        """See :meth:`Namespace.check`."""
+        _encode(self.server.parser, self.server.parser.prefix("/"), event, args, None)
+
+    def emit(
+        self,
+        event: str,
+        args: Sequence[Any],
+        rooms: tuple[Room, ...],
+        excepted: tuple[Room, ...],
+        flags: Flags,
+        expect: Expect | None = None,
+    ) -> None:
+        """See :meth:`Namespace.emit`; in every child."""
+        for child in self.children:
+            child.emit(event, args, rooms, excepted, flags, expect)
+
+    @property
+    def adapters(self) -> list[LocalAdapter]:
+        """Those of the children."""
+        return [child.adapter for child in self.children]
+
+
+def _encode(parser: Parser, prefix: bytes, event: Any, args: Sequence[Any], ack_id: int | None) -> PreparedMessage:
+    if not isinstance(event, str):
+        raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
+    if event in packet.RESERVED:
+        raise ValueError(f"{event!r} is a reserved event name")
+    return parser.encode_event(prefix, [event, *args], ack_id)

@@ -6,8 +6,9 @@ Owns the encoding of events and the way of a message to its sockets from whichev
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from gevent import get_hub, sleep
@@ -15,13 +16,14 @@ from gevent._hub_local import get_hub_if_exists
 from greenlet import getcurrent
 
 from ..config import Options
+from ..engineio.hooks import Hooks
 from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
 from ..engineio.server import EngineServer
 from ..engineio.session import Session
-from . import packet
+from .adapters.recovery import RecoveryOptions
 from .broadcast import BroadcastOperator
-from .client import Client
+from .client import Client, Connect, Search
 from .dispatch import Dispatcher
 from .namespace import Namespace
 from .parser import Parser
@@ -39,43 +41,63 @@ MANY_NAMESPACES = 1000
 class Listener(Protocol):
     """The application above. Asked in the reader, so its answers must be quick; what it returns runs in greenlets."""
 
-    def accepts(self, namespace: str) -> bool:
-        """Whether clients may join this namespace."""
+    def template(self, namespace: str) -> str | Search | None:
+        """The name under which the handlers of a namespace are registered (its own, if it is a static one); ``None``
+        if clients may not join it; or a function that finds out.
+        """
 
-    def connect_handler(self, namespace: str) -> Callable[[Socket, Any], None] | None:
-        """``(socket, auth)``; raises :class:`~flask_socketio_py.ConnectionRefusedError` to refuse."""
+    def connect_handlers(self, socket: Socket) -> tuple[Connect | None, Connect | None]:
+        """The middleware of its namespace in one function, and the connect handler."""
 
-    def event_handler(self, namespace: str, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
-        """``(socket, [event, *args])``; the result is the acknowledgement."""
+    def event_handler(self, socket: Socket, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
+        """``(socket, [event, *args])``; the result is the acknowledgement, or :data:`~.client.NO_ACK`."""
 
-    def disconnect_handler(self, namespace: str) -> Callable[[Socket, Reason], None] | None:
+    def disconnect_handler(self, socket: Socket) -> Callable[[Socket, Reason], None] | None:
         """``(socket, reason)``, while the rooms are still there."""
+
+    def namespace_made(self, namespace: Namespace) -> None:
+        """A namespace has come into being; must not block."""
 
 
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
 
-    def __init__(self, options: Options, listener: Listener, parser: Parser) -> None:
+    def __init__(self, options: Options, listener: Listener, parser: Parser, hooks: Hooks | None = None) -> None:
         self.options = options
         self.listener = listener
         self.parser = parser
         self.max_handlers = options.max_handlers_per_client
         self.concurrent = options.async_handlers
         self.dispatcher = Dispatcher()
+        self.recovery = RecoveryOptions.of(options.connection_state_recovery)
         self.namespaces: dict[str, Namespace] = {}
-        self.engine = EngineServer(options, self)
+        self.engine = EngineServer(options, self, hooks)
         self._connecting = self.engine.timekeeper.queue(options.connect_timeout, self._connect_timed_out)
+        recovered_for = 1.0 if self.recovery is None else self.recovery.max_disconnection_duration
+        self._recoveries = self.engine.timekeeper.queue(recovered_for, self._expire_recovery)
+        self._cleanup = options.cleanup_empty_child_namespaces
         self._hub: Any = None
         self._from_threads: deque[tuple[Any, ...]] = deque()
 
-    def of(self, name: str) -> Namespace:
+    def of(self, name: str, template: str | None = None) -> Namespace:
         """The namespace of this name, made when it is first asked for."""
         namespace = self.namespaces.get(name)
         if namespace is None:
             if len(self.namespaces) >= MANY_NAMESPACES:
-                self.namespaces = {key: value for key, value in self.namespaces.items() if value.sockets}
-            namespace = self.namespaces[name] = Namespace(self, name)
+                self.namespaces = {key: value for key, value in self.namespaces.items() if not value.idle}
+            namespace = self.namespaces[name] = Namespace(self, name, template or name)
+            self.listener.namespace_made(namespace)
         return namespace
+
+    def emptied(self, namespace: Namespace) -> None:
+        """A socket has left: an empty child namespace may be forgotten."""
+        if (
+            self._cleanup
+            and namespace.idle
+            and namespace.template != namespace.name
+            and self.namespaces.get(namespace.name) is namespace
+        ):
+            del self.namespaces[namespace.name]
 
     def to(self, namespace: str = "/", *rooms: Any) -> BroadcastOperator:
         """A broadcast to rooms of a namespace."""
@@ -113,22 +135,21 @@ class Server:
         else:
             client.session.close(Reason.CONNECT_TIMEOUT)
 
+    def watch_recovery(self, namespace: Namespace) -> None:
+        """Something is kept for those who may come back: not for ever."""
+        if namespace not in self._recoveries:
+            self.engine.timekeeper.add(self._recoveries, namespace)
+
+    def _expire_recovery(self, namespace: Namespace) -> None:
+        recovery = namespace.adapter.recovery
+        if recovery is not None:
+            recovery.expire(time.monotonic())
+            if recovery.empty:
+                self.emptied(namespace)
+            else:
+                self.engine.timekeeper.add(self._recoveries, namespace)
+
     # -- outbound ----------------------------------------------------------------------------------------------------
-
-    def encode_event(
-        self, namespace: Namespace, event: str, args: Sequence[Any], ack_id: int | None
-    ) -> PreparedMessage:
-        """Encode an event once.
-
-        Raises:
-            TypeError: for an event name that is no string, or data without JSON form.
-            ValueError: for a reserved name, or too many attachments.
-        """
-        if not isinstance(event, str):
-            raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
-        if event in packet.RESERVED:
-            raise ValueError(f"{event!r} is a reserved event name")
-        return self.parser.encode_event(namespace.prefix, [event, *args], ack_id)
 
     def deliver(
         self, targets: Iterable[Socket], message: PreparedMessage, namespace: Namespace, volatile: bool = False

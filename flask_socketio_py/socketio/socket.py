@@ -1,24 +1,28 @@
-"""Socket: one client in one namespace. Emits, rooms, acknowledgements; the public id. Knows no wire and no Flask."""
+"""Socket: one client in one namespace. Emits, rooms, acknowledgements; the public id. Knows no wire and no Flask.
+
+Node: ``Socket``. Handlers find it as ``current_socket``.
+"""
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gevent.event import AsyncResult
-
 from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
-from ..errors import DisconnectedError, TimeoutError
+from ..engineio.session import Session
+from .acks import DEFAULT, Settle
 from .adapters.local import Room
+from .adapters.recovery import Presence, SavedState
+from .broadcast import NO_FLAGS, BroadcastOperator, checked_timeout, flattened
+from .handshake import Handshake
+from .listeners import Listeners
+from .socket_emitter import SocketEmitter
 
 if TYPE_CHECKING:
     from .client import Client
     from .namespace import Namespace
-
-log = logging.getLogger(__name__)
 
 #: Acknowledgements one socket may owe; the oldest is given up beyond.
 MAX_PENDING_ACKS = 10_000
@@ -27,30 +31,81 @@ MAX_PENDING_ACKS = 10_000
 class Socket:
     """A client's presence in a namespace. ``id`` is public; the Engine.IO session's sid never leaves the server."""
 
-    __slots__ = ("_acks", "client", "connected", "data", "disconnect_reason", "held", "id", "namespace")
+    __slots__ = (
+        "_acks",
+        "_data",
+        "auth",
+        "client",
+        "connected",
+        "disconnect_reason",
+        "extras",
+        "held",
+        "id",
+        "namespace",
+        "presence",
+    )
 
-    def __init__(self, client: Client, namespace: Namespace) -> None:
-        self.id = secrets.token_urlsafe(15)
+    def __init__(self, client: Client, namespace: Namespace, state: SavedState | None = None) -> None:
         self.client = client
         self.namespace = namespace
         #: Whether CONNECT has been answered and the client is still there.
         self.connected = False
-        #: Anything the application wants to remember.
-        self.data: Any = None
         #: Why it ended, once it has.
         self.disconnect_reason: Reason | None = None
         #: What was sent to it before CONNECT was written; ``None`` from then on.
         self.held: list[PreparedMessage] | None = []
-        self._acks: dict[int, Callable[[list[Any] | None], None]] | None = None
+        #: What the client sent along with CONNECT.
+        self.auth: dict[str, Any] | None = None
+        #: Functions attached to this socket alone; ``None`` where there are none.
+        self.extras: Listeners | None = None
+        #: What is kept of it if its connection breaks; ``None`` without connection state recovery.
+        self.presence: Presence | None = None
+        self._acks: dict[int, Settle] | None = None
+        if state is None:
+            self.id = secrets.token_urlsafe(15)
+            self._data: Any = None
+        else:
+            self.id, self._data, self.presence = state.sid, state.data, state.presence
 
-    # -- outbound ----------------------------------------------------------------------------------------------------
+    # -- who it is ---------------------------------------------------------------------------------------------------
 
-    def send(self, message: PreparedMessage, volatile: bool = False) -> None:
-        """Send an encoded message; before CONNECT is written it is held back, so that CONNECT comes first."""
-        if self.held is None:
-            self.client.session.send(message, volatile)
-        elif not volatile and self.disconnect_reason is None:
-            self.held.append(message)
+    @property
+    def data(self) -> Any:
+        """Anything the application wants to remember: a dictionary, until it puts something else there."""
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = value
+
+    @property
+    def handshake(self) -> Handshake:
+        """The request that opened the connection, and the auth data of this namespace."""
+        return Handshake(self.client.session.request, self.auth)
+
+    @property
+    def disconnected(self) -> bool:
+        """The opposite of ``connected``."""
+        return not self.connected
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it is a socket that was there before, with its id, rooms, data and the events it missed."""
+        return self.presence is not None and self.presence.recovered
+
+    @property
+    def conn(self) -> Session:
+        """The Engine.IO session that carries it; its ``sid`` is secret."""
+        return self.client.session
+
+    @property
+    def transport(self) -> str:
+        """``"polling"`` or ``"websocket"``, as it is now."""
+        return self.client.session.transport.name
+
+    # -- emitting to it ----------------------------------------------------------------------------------------------
 
     def emit(self, event: str, *args: Any, callback: Callable[..., Any] | None = None, volatile: bool = False) -> None:
         """Emit an event to this client; ``callback(*answer)`` runs in a greenlet of its own when it acknowledges.
@@ -58,74 +113,169 @@ class Socket:
         Raises:
             TypeError, ValueError: for data that can't be sent.
         """
-        ack_id = None if callback is None else next(self.namespace.ack_ids)
-        message = self.namespace.server.encode_event(self.namespace, event, args, ack_id)
-        if callback is not None and ack_id is not None:
-            self.expect_ack(ack_id, callback)
-        self.namespace.server.deliver([self], message, self.namespace, volatile)
+        if callback is None and not volatile:
+            self.namespace.emit(event, args, (self.id,), (), NO_FLAGS)
+        else:
+            self._with_flags(volatile=volatile).emit(event, *args, callback=callback)
 
-    def call(self, event: str, *args: Any, timeout: float | None = 60.0) -> list[Any]:
-        """Emit an event and wait for the acknowledgement; returns its arguments.
+    def send(self, *args: Any) -> None:
+        """Emit a ``message`` event."""
+        self.emit("message", *args)
+
+    def call(self, event: str, *args: Any, timeout: float | None = DEFAULT) -> Any:
+        """Emit an event and wait for the acknowledgement: ``None``, its value, or a tuple of several.
+
+        ``timeout`` is in seconds, by default the option ``default_ack_timeout``; ``None`` waits for ever.
 
         Raises:
-            TimeoutError: none came in time (seconds).
+            TimeoutError: none came in time.
             DisconnectedError: the client has gone, or goes meanwhile.
             TypeError, ValueError: for data that can't be sent.
         """
-        if self.disconnect_reason is not None:
-            raise DisconnectedError("the client has disconnected")
-        ack_id = next(self.namespace.ack_ids)
-        message = self.namespace.server.encode_event(self.namespace, event, args, ack_id)
-        result: AsyncResult[list[Any] | None] = AsyncResult()
-        self._acks_by_id()[ack_id] = result.set
-        self.client.begin_call()
-        try:
-            self.namespace.server.deliver([self], message, self.namespace)
-            result.wait(timeout)
-            if not result.ready():
-                raise TimeoutError(f"no acknowledgement within {timeout} s")
-            answer = result.get()
-        finally:
-            self.client.end_call()
-            if self._acks is not None:
-                self._acks.pop(ack_id, None)
-        if answer is None:
-            raise DisconnectedError("the client disconnected before it acknowledged")
-        return answer
+        answer = self._with_flags(timeout=timeout).ask(event, *args)
+        return None if not answer else answer[0] if len(answer) == 1 else tuple(answer)
 
-    def expect_ack(self, ack_id: int, callback: Callable[..., Any]) -> None:
-        """Run ``callback`` with the arguments of the acknowledgement when it comes."""
-        dispatcher = self.namespace.server.dispatcher
-
-        def settle(args: list[Any] | None) -> None:
-            if args is not None:
-                dispatcher.start(_run_callback, (callback, args))
-
-        self._acks_by_id()[ack_id] = settle
-
-    def acknowledge(self, ack_id: int, args: tuple[Any, ...]) -> None:
-        """Answer an event of the client.
+    def emit_with_ack(self, event: str, *args: Any) -> Any:
+        """Emit an event and wait for the acknowledgement, of which the first argument is returned.
 
         Raises:
-            TypeError, ValueError: for data that can't be sent.
+            TimeoutError, DisconnectedError, TypeError, ValueError: as for :meth:`call`.
         """
-        namespace = self.namespace
-        self.client.session.send(namespace.server.parser.encode_ack(namespace.prefix, args, ack_id))
+        return self._with_flags().emit_with_ack(event, *args)
+
+    def _with_flags(self, **flags: Any) -> SocketEmitter:
+        """Something that emits to this socket in a certain way."""
+        return SocketEmitter(self, NO_FLAGS._replace(**flags))
+
+    @property
+    def volatile(self) -> SocketEmitter:
+        """Drop the next event if the client can't receive it right now."""
+        return self._with_flags(volatile=True)
+
+    def compress(self, compress: bool) -> SocketEmitter:
+        """Whether the next event may be compressed, where that is switched on; by default it may."""
+        return self._with_flags(compress=bool(compress))
+
+    def timeout(self, seconds: float | None) -> SocketEmitter:
+        """How long to wait for the next acknowledgement, in seconds; ``None``: for ever.
+
+        Raises:
+            ValueError: for what is no number above 0.
+        """
+        return self._with_flags(timeout=checked_timeout(seconds))
+
+    # -- emitting to others ------------------------------------------------------------------------------------------
+
+    @property
+    def broadcast(self) -> BroadcastOperator:
+        """Everybody else in the namespace."""
+        return BroadcastOperator(self.namespace, (), (self.id,))
+
+    def to(self, *rooms: Any) -> BroadcastOperator:
+        """Everybody else in these rooms."""
+        return self.broadcast.to(*rooms)
+
+    def in_(self, *rooms: Any) -> BroadcastOperator:
+        """The same as :meth:`to`."""
+        return self.broadcast.to(*rooms)
+
+    def except_(self, *rooms: Any) -> BroadcastOperator:
+        """Everybody else who is not in these rooms."""
+        return self.broadcast.except_(*rooms)
+
+    @property
+    def local(self) -> BroadcastOperator:
+        """Everybody else on this server."""
+        return self.broadcast.local
+
+    # -- functions attached to it ------------------------------------------------------------------------------------
+
+    def on(self, event: str, function: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """Handle an event of this socket alone; without a function a decorator.
+
+        It runs after the application's handler of the event, if there is one; the first result that is not ``None`` is
+        the acknowledgement. ``"disconnecting"`` and ``"disconnect"`` get the reason.
+
+        Raises:
+            TypeError: for what can't be meant.
+        """
+        if function is None:
+            return lambda handler: self.on(event, handler)
+        self._listeners().add(event, function, once=False)
+        return function
+
+    def once(self, event: str, function: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """The same as :meth:`on`, for the next time only."""
+        if function is None:
+            return lambda handler: self.once(event, handler)
+        self._listeners().add(event, function, once=True)
+        return function
+
+    def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
+        """Take a handler away, or all of an event, or all of this socket."""
+        if self.extras is not None:
+            self.extras.remove(event, function)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """The handlers of an event that are attached to this socket."""
+        return [] if self.extras is None else self.extras.handlers(event)
+
+    def event_names(self) -> list[str]:
+        """The events that have handlers of this socket's own."""
+        return [] if self.extras is None else self.extras.event_names
+
+    def use(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Middleware for the events of this socket: ``(event, args)`` as for ``before_event``."""
+        self._listeners().before.append(function)
+        return function
+
+    def on_any(self, function: Callable[..., Any], *, prepend: bool = False) -> Callable[..., Any]:
+        """See every event that arrives, before its handlers and the middleware: ``(event, *args)``."""
+        incoming = self._listeners().incoming
+        incoming.insert(0 if prepend else len(incoming), function)
+        return function
+
+    def off_any(self, function: Callable[..., Any] | None = None) -> None:
+        """Undo :meth:`on_any`; without a function all of them."""
+        if self.extras is not None:
+            _remove(self.extras.incoming, function)
+
+    def on_any_outgoing(self, function: Callable[..., Any], *, prepend: bool = False) -> Callable[..., Any]:
+        """See every event that is emitted to this client, by a broadcast too, but no acknowledgement: ``(event,
+        *args)``. It is called by whoever emits, and should be quick.
+        """
+        outgoing = self._listeners().on_outgoing
+        if not outgoing and self.disconnect_reason is None:
+            self.namespace.watched += 1
+        outgoing.insert(0 if prepend else len(outgoing), function)
+        return function
+
+    def off_any_outgoing(self, function: Callable[..., Any] | None = None) -> None:
+        """Undo :meth:`on_any_outgoing`; without a function all of them."""
+        if self.extras is not None and self.extras.on_outgoing:
+            _remove(self.extras.on_outgoing, function)
+            if not self.extras.on_outgoing and self.disconnect_reason is None:
+                self.namespace.watched -= 1
+
+    def _listeners(self) -> Listeners:
+        if self.extras is None:
+            self.extras = Listeners()
+        return self.extras
 
     # -- rooms -------------------------------------------------------------------------------------------------------
 
     def join(self, *rooms: Room) -> None:
-        """Enter rooms; does nothing after a disconnect.
+        """Enter rooms, given one by one or as a list; does nothing after a disconnect.
 
         Raises:
             ValueError: for the room of another socket.
         """
-        for room in rooms:
+        for room in flattened(rooms):
             self.namespace.adapter.join(self.id, room)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms."""
-        for room in rooms:
+        for room in flattened(rooms):
             self.namespace.adapter.leave(self.id, room)
 
     @property
@@ -142,29 +292,57 @@ class Socket:
         else:
             self.client.leave(self, Reason.SERVER_NAMESPACE_DISCONNECT, tell=True)
 
+    # -- for the layers around it ------------------------------------------------------------------------------------
+
+    def deliver(self, message: PreparedMessage, volatile: bool = False) -> None:
+        """Send an encoded message; before CONNECT is written it is held back, so that CONNECT comes first."""
+        if self.held is None:
+            self.client.session.send(message, volatile)
+        elif not volatile and self.disconnect_reason is None:
+            self.held.append(message)
+
+    def expect(self, ack_id: int, settle: Settle) -> None:
+        """An acknowledgement with this id is to come."""
+        if self.disconnect_reason is not None:
+            settle(None)
+            return
+        acks = self._acks
+        if acks is None:
+            acks = self._acks = {}
+        elif len(acks) >= MAX_PENDING_ACKS:
+            acks.pop(next(iter(acks)))(None)
+        acks[ack_id] = settle
+
+    def forget_ack(self, ack_id: int) -> bool:
+        """Nobody waits for this acknowledgement any more; whether somebody did."""
+        return self._acks is not None and self._acks.pop(ack_id, None) is not None
+
     def settle(self, ack_id: int, args: list[Any]) -> None:
         """An acknowledgement arrived; one nobody waits for (late, double, invented) is ignored."""
         settle = None if self._acks is None else self._acks.pop(ack_id, None)
         if settle is not None:
             settle(args)
 
-    def give_up_acks(self) -> None:
-        """The client has gone: whoever waits is told."""
+    def acknowledge(self, ack_id: int, args: tuple[Any, ...]) -> None:
+        """Answer an event of the client.
+
+        Raises:
+            TypeError, ValueError: for data that can't be sent.
+        """
+        namespace = self.namespace
+        self.client.session.send(namespace.server.parser.encode_ack(namespace.prefix, args, ack_id))
+
+    def let_go(self) -> None:
+        """The client has gone: whoever waits for an acknowledgement is told."""
+        if self.extras is not None and self.extras.on_outgoing:
+            self.namespace.watched -= 1
         acks, self._acks = self._acks, None
         for settle in list(acks.values()) if acks else ():
             settle(None)
 
-    def _acks_by_id(self) -> dict[int, Callable[[list[Any] | None], None]]:
-        if self._acks is None:
-            self._acks = {}
-        elif len(self._acks) >= MAX_PENDING_ACKS:
-            oldest = self._acks.pop(next(iter(self._acks)))
-            oldest(None)
-        return self._acks
 
-
-def _run_callback(callback: Callable[..., Any], args: list[Any]) -> None:
-    try:
-        callback(*args)
-    except Exception:
-        log.exception("an acknowledgement callback failed")
+def _remove(functions: list[Callable[..., Any]], function: Callable[..., Any] | None) -> None:
+    if function is None:
+        functions.clear()
+    elif function in functions:
+        functions.remove(function)

@@ -1,6 +1,7 @@
 """LocalAdapter: rooms <-> socket ids of one namespace in this process, and the fan-out to them.
 
-The only truth about rooms.
+The only truth about rooms. What is asked of many sockets at once (who is there, join, leave, disconnect) goes through
+it, since a cluster's adapter will ask the other servers too.
 
 Every socket is in a room of its own id; that room is implied, not stored. Knows nothing of packets or transports.
 """
@@ -8,7 +9,7 @@ Every socket is in a room of its own id; that room is implied, not stored. Knows
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 from gevent import get_hub, sleep
@@ -16,8 +17,11 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from ...engineio.message import PreparedMessage
+from .recovery import Recovery
 
 Room = Hashable
+#: ``(event, room, socket id or None)``: "create-room", "delete-room", "join-room" and "leave-room".
+RoomListener = Callable[[str, Room, "str | None"], None]
 #: Deliveries between two turns of the hub during one fan-out.
 BATCH = 1000
 
@@ -26,15 +30,22 @@ class Recipient(Protocol):
     """What the adapter needs of a socket."""
 
     id: str
+    connected: bool
 
-    def send(self, message: PreparedMessage, volatile: bool = False) -> None:
+    def deliver(self, message: PreparedMessage, volatile: bool = False) -> None:
         """Send an encoded message."""
+
+    def disconnect(self, *, close: bool = False) -> None:
+        """Disconnect it; ``close`` ends its whole connection."""
 
 
 class LocalAdapter:
     """Two mirrored maps: room -> members, and socket id -> rooms."""
 
-    def __init__(self) -> None:
+    def __init__(self, recovery: Recovery | None = None) -> None:
+        self.recovery = recovery
+        #: Told of rooms that come and go; ``None`` where nobody asked.
+        self.on_room: RoomListener | None = None
         self.sockets: dict[str, Any] = {}
         self.rooms: dict[Room, dict[str, Any]] = {}
         self._memberships: dict[str, set[Room]] = {}
@@ -46,13 +57,20 @@ class LocalAdapter:
     def add(self, socket: Recipient) -> None:
         """A socket joined the namespace."""
         self.sockets[socket.id] = socket
+        if self.on_room is not None:
+            self.on_room("create-room", socket.id, None)
+            self.on_room("join-room", socket.id, socket.id)
 
     def remove(self, socket: Recipient) -> None:
         """A socket left the namespace, and with it all rooms."""
-        if self.sockets.pop(socket.id, None) is None:
-            return
+        if self.sockets.get(socket.id) is not socket:
+            return  # it was recovered meanwhile: the id is another object's now
+        del self.sockets[socket.id]
         for room in self._memberships.pop(socket.id, ()):
             self._drop(room, socket.id)
+        if self.on_room is not None:
+            self.on_room("leave-room", socket.id, socket.id)
+            self.on_room("delete-room", socket.id, None)
 
     def join(self, sid: str, room: Room) -> None:
         """A socket joins a room; a second time changes nothing.
@@ -66,8 +84,16 @@ class LocalAdapter:
             return
         if room in self.sockets:
             raise ValueError("cannot enter a sid room: a socket's own room is for that socket alone")
-        self.rooms.setdefault(room, {})[sid] = socket
-        self._memberships.setdefault(sid, set()).add(room)
+        members = self.rooms.get(room)
+        if members is None:
+            members = self.rooms[room] = {}
+            if self.on_room is not None:
+                self.on_room("create-room", room, None)
+        if sid not in members:
+            members[sid] = socket
+            self._memberships.setdefault(sid, set()).add(room)
+            if self.on_room is not None:
+                self.on_room("join-room", room, sid)
 
     def leave(self, sid: str, room: Room) -> None:
         """A socket leaves a room."""
@@ -105,8 +131,45 @@ class LocalAdapter:
     def _drop(self, room: Room, sid: str) -> None:
         members = self.rooms[room]
         del members[sid]
+        if self.on_room is not None:
+            self.on_room("leave-room", room, sid)
         if not members:
             del self.rooms[room]
+            if self.on_room is not None:
+                self.on_room("delete-room", room, None)
+
+    # -- many at once ------------------------------------------------------------------------------------------------
+
+    def fetch_sockets(self, rooms: Collection[Room], except_: Collection[Room], local: bool = False) -> list[Any]:
+        """The connected sockets in any of the rooms (none: all), without those in the excepted rooms."""
+        return [socket for socket in self.targets(rooms, except_) if socket.connected]
+
+    def count(self, rooms: Collection[Room], except_: Collection[Room], local: bool = False) -> int:
+        """How many they are."""
+        return len(self.fetch_sockets(rooms, except_, local))
+
+    def add_sockets(self, rooms: Collection[Room], except_: Collection[Room], joined: Iterable[Room]) -> None:
+        """Let them join further rooms."""
+        joined = tuple(joined)
+        for socket in self.fetch_sockets(rooms, except_):
+            for room in joined:
+                self.join(socket.id, room)
+
+    def del_sockets(self, rooms: Collection[Room], except_: Collection[Room], left: Iterable[Room]) -> None:
+        """Let them leave rooms."""
+        left = tuple(left)
+        for socket in self.fetch_sockets(rooms, except_):
+            for room in left:
+                self.leave(socket.id, room)
+
+    def disconnect_sockets(self, rooms: Collection[Room], except_: Collection[Room], close: bool) -> None:
+        """Disconnect them."""
+        for socket in self.fetch_sockets(rooms, except_):
+            socket.disconnect(close=close)
+
+    def server_side_emit(self, args: Sequence[Any], timeout: float | None = None) -> list[Any]:
+        """Tell the other servers of the cluster; the answers of those that were asked. There are none."""
+        return []
 
     # -- fan-out -----------------------------------------------------------------------------------------------------
 
@@ -139,7 +202,7 @@ class LocalAdapter:
         """
         if len(targets) <= BATCH and not self._fanning_out:
             for socket in targets:
-                socket.send(message, volatile)
+                socket.deliver(message, volatile)
             return
         done = Event()
         self._fan_outs.append((message, targets, volatile, done))
@@ -171,7 +234,7 @@ class LocalAdapter:
                 except BaseException as error:  # killed: nobody may miss what the others have received
                     interruption, may_sleep = error, False
             for socket in targets[start : start + BATCH]:
-                socket.send(message, volatile)
+                socket.deliver(message, volatile)
         done.set()
         if interruption is not None:
             raise interruption

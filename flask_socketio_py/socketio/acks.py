@@ -1,0 +1,180 @@
+"""Acks: the answers that one emit waits for, from however many sockets. Knows no wire and no transport.
+
+Every way of waiting ends here: a function that is called, or a greenlet that blocks; one client, or all of a broadcast.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from gevent import get_hub
+from gevent.event import Event
+
+from ..errors import BroadcastTimeoutError, DisconnectedError, TimeoutError
+
+if TYPE_CHECKING:
+    from .server import Server
+    from .socket import Socket
+
+log = logging.getLogger(__name__)
+
+#: Stands for "what the option ``default_ack_timeout`` says".
+DEFAULT: Any = "<default_ack_timeout>"
+#: What settles an acknowledgement: its arguments, or ``None`` if it will never come.
+Settle = Callable[["list[Any] | None"], None]
+
+
+class Answers:
+    """The acknowledgements of one broadcast.
+
+    ``on_end(error, answers)`` is called once: when all have answered, or can't any more, or the time is up.
+    """
+
+    def __init__(self, on_end: Callable[[BroadcastTimeoutError | None, list[Any]], None]) -> None:
+        self._on_end: Callable[[BroadcastTimeoutError | None, list[Any]], None] | None = on_end
+        self._waiting: dict[str, tuple[Socket, int]] = {}
+        self._gone: list[str] = []
+        self._answers: list[Any] = []
+        self._complete = False
+
+    def expect(self, socket: Socket, ack_id: int) -> None:
+        """One more socket that is asked."""
+        self._waiting[socket.id] = socket, ack_id
+        socket.client.begin_call()
+        socket.expect(ack_id, lambda args: self._settle(socket, args))
+
+    def all_asked(self) -> None:
+        """No more sockets will be asked."""
+        self._complete = True
+        self._end_if_done()
+
+    def give_up(self) -> None:
+        """The time is up."""
+        self._end()
+
+    def cancel(self) -> None:
+        """Nothing was asked after all."""
+        self._on_end = None
+        self._release()
+
+    def _settle(self, socket: Socket, args: list[Any] | None) -> None:
+        if self._waiting.pop(socket.id, None) is None:
+            return
+        socket.client.end_call()
+        if args is None:
+            self._gone.append(socket.id)
+        else:
+            self._answers.append(args[0] if args else None)  # the first argument alone, as in the reference
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._complete and not self._waiting:
+            self._end()
+
+    def _end(self) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is None:
+            return
+        waiting = self._release()
+        missing = [*waiting, *self._gone]
+        on_end(BroadcastTimeoutError(self._answers, missing) if missing else None, self._answers)
+
+    def _release(self) -> list[str]:
+        waiting, self._waiting = self._waiting, {}
+        for socket, ack_id in waiting.values():
+            socket.forget_ack(ack_id)
+            socket.client.end_call()
+        return list(waiting)
+
+
+def wait_for_all(server: Server, ask: Callable[[Answers], None], timeout: float | None) -> list[Any]:
+    """Ask many and block until all have answered.
+
+    Raises:
+        BroadcastTimeoutError: some did not within ``timeout`` seconds, or have gone.
+    """
+    done = Event()
+    result: list[Any] = []
+
+    def on_end(error: BroadcastTimeoutError | None, answers: list[Any]) -> None:
+        result.extend((error, answers))
+        done.set()
+
+    answers = Answers(on_end)
+    server.in_home_thread_do(_ask, ask, answers)
+    try:
+        done.wait(timeout)
+    finally:
+        server.in_home_thread_do(answers.give_up)
+    if not result:  # another thread: the hub has still to tell
+        done.wait()
+    error: BroadcastTimeoutError | None = result[0]
+    if error is not None:
+        raise error
+    collected: list[Any] = result[1]
+    return collected
+
+
+def call_when_all(server: Server, ask: Callable[[Answers], None], callback: Callable[..., Any], timeout: float) -> None:
+    """Ask many and call ``callback(error, answers)`` when all have answered, or the time in seconds is up."""
+
+    def on_end(error: BroadcastTimeoutError | None, answers: list[Any]) -> None:
+        timer.close()
+        server.dispatcher.start(run_callback, (callback, [error, answers]))
+
+    answers = Answers(on_end)
+    timer = get_hub().loop.timer(timeout)
+    timer.start(answers.give_up)
+    try:
+        _ask(ask, answers)
+    except BaseException:
+        timer.close()
+        raise
+
+
+def _ask(ask: Callable[[Answers], None], answers: Answers) -> None:
+    try:
+        ask(answers)
+    except BaseException:
+        answers.cancel()
+        raise
+    answers.all_asked()
+
+
+def call_once(server: Server, callback: Callable[..., Any]) -> Settle:
+    """A function that calls ``callback(*answer)`` in a greenlet of its own; not if no answer comes."""
+
+    def settle(args: list[Any] | None) -> None:
+        if args is not None:
+            server.dispatcher.start(run_callback, (callback, args))
+
+    return settle
+
+
+def call_within(socket: Socket, ack_id: int, callback: Callable[..., Any], timeout: float) -> Settle:
+    """A function that calls ``callback(None, *answer)``; after ``timeout`` seconds without one, ``callback(error)``."""
+    dispatcher = socket.namespace.server.dispatcher
+
+    def settle(args: list[Any] | None) -> None:
+        timer.close()
+        answer = [DisconnectedError("the client has disconnected")] if args is None else [None, *args]
+        dispatcher.start(run_callback, (callback, answer))
+
+    def late() -> None:
+        timer.close()
+        if socket.forget_ack(ack_id):
+            dispatcher.start(run_callback, (callback, [TimeoutError("operation has timed out")]))
+
+    timer = get_hub().loop.timer(timeout)
+    timer.start(late)
+    return settle
+
+
+def run_callback(callback: Callable[..., Any], args: Iterable[Any]) -> None:
+    """Call a user's function; what it raises is logged."""
+    try:
+        callback(*args)
+    except Exception:
+        log.exception("an acknowledgement callback failed")
