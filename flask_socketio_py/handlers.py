@@ -23,7 +23,8 @@ from .engineio.reasons import Reason
 from .errors import ConnectionRefusedError, DisconnectedError, EventRefusedError
 from .registry import ANY, Registry, Selector
 from .signatures import accepts
-from .socketio.client import NO_ACK, Connect, Search
+from .socketio.client import NO_ACK
+from .socketio.entrance import Connect, Search
 from .socketio.namespace import Namespace as CoreNamespace
 from .socketio.socket import Socket
 

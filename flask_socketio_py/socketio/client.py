@@ -12,14 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
-from ..engineio.session import Event, Session
-from ..errors import ConnectionRefusedError, PacketError, refusal
-from . import packet
-from .adapters.recovery import RECOVERABLE, Recovery, SavedState
+from ..engineio.session import Session
+from ..errors import PacketError
+from . import entrance, packet
+from .adapters.recovery import RECOVERABLE, SavedState
 from .json_codec import DepthError
-from .namespace import Namespace
 from .packet import Packet
 from .socket import Socket
 
@@ -28,13 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Job = tuple[Callable[..., None], tuple[Any, ...]]
-#: ``(socket, auth)``; raises :class:`~flask_socketio_py.ConnectionRefusedError` to refuse.
-Connect = Callable[[Socket, Any], None]
-#: ``(socket)`` of a namespace that is not known: finds its template, or ``None``; may block.
-Search = Callable[[Socket], "str | None"]
 #: What a handler returns so that nothing is acknowledged.
 NO_ACK = object()
-INVALID_NAMESPACE = {"message": "Invalid namespace"}
 
 
 class Client:
@@ -70,7 +63,7 @@ class Client:
                 if kind == packet.EVENT and socket is not None and socket.connected:
                     handler = self.server.listener.event_handler(socket, args[0])  # the hot path
                     if handler is not None:
-                        self._start(self._run_event, (socket, handler, ack_id, args))
+                        self.start(self._run_event, (socket, handler, ack_id, args))
                 elif not attachments:
                     self._receive(received)
                 elif not self.sockets:
@@ -104,7 +97,7 @@ class Client:
     def _receive(self, received: Packet) -> None:
         kind, namespace, ack_id, data, _ = received
         if kind == packet.CONNECT:
-            self._connect(namespace, data)
+            entrance.connect(self, namespace, data or None)
             return
         socket = self.sockets.get(namespace)
         if socket is None or not socket.connected:
@@ -114,171 +107,13 @@ class Client:
         if kind == packet.EVENT or kind == packet.BINARY_EVENT:
             handler = self.server.listener.event_handler(socket, data[0])
             if handler is not None:
-                self._start(self._run_event, (socket, handler, ack_id, data))
+                self.start(self._run_event, (socket, handler, ack_id, data))
         elif kind == packet.ACK or kind == packet.BINARY_ACK:
             socket.settle(ack_id or 0, data)
         elif kind == packet.DISCONNECT:
             self.leave(socket, Reason.CLIENT_NAMESPACE_DISCONNECT, tell=False)
         else:
             raise PacketError("a CONNECT_ERROR from a client")
-
-    # -- connect -----------------------------------------------------------------------------------------------------
-
-    def _connect(self, name: str, auth: Any) -> None:
-        server = self.server
-        if name in self.sockets:
-            raise PacketError("a second CONNECT to a namespace")
-        template = server.listener.template(name)
-        if template is None:
-            self._refuse(name, INVALID_NAMESPACE)
-        elif len(self.sockets) >= server.options.max_namespaces_per_client:
-            self._refuse(name, {"message": "Too many namespaces"})
-        elif isinstance(template, str):
-            self._enter(server.of(name, template), auth or None)
-        else:
-            # Somebody has to be asked, which may take time; until then the place is taken.
-            socket = self.sockets[name] = Socket(self, Namespace(server, name, name))
-            socket.auth = auth or None
-            self._start(self._run_search, (socket, template))
-
-    def _run_search(self, socket: Socket, search: Search) -> None:
-        """Find the template of a dynamic namespace; then it is entered like any other."""
-        template = None
-        name = socket.namespace.name
-        try:
-            template = search(socket)
-        except ConnectionRefusedError as error:
-            self._drop(socket, error.error_args)
-        except BaseException as error:
-            self._fail(socket, error)
-        else:
-            self._vacate(socket)
-            if socket.disconnect_reason is not None:
-                return
-            if template is None:
-                self._refuse(name, INVALID_NAMESPACE)
-            else:
-                self._enter(self.server.of(name, template), socket.auth)
-        finally:
-            self._ended()
-
-    def _enter(self, namespace: Namespace, auth: dict[str, Any] | None) -> None:
-        server, recovery = self.server, namespace.adapter.recovery
-        state: SavedState | None = None
-        missed: list[PreparedMessage] = []
-        if recovery is not None and auth is not None and isinstance(auth.get("pid"), str):
-            state, missed = self._recover(namespace, recovery, auth["pid"], auth.get("offset"))
-            # The private id is nobody's business, and the rest is what the client's application sent.
-            auth = {key: value for key, value in auth.items() if key not in ("pid", "offset")} or None
-        socket = self.sockets[namespace.name] = Socket(self, namespace, state)
-        socket.auth = auth
-        namespace.adapter.add(socket)
-        if recovery is not None:
-            if state is None:
-                socket.presence = recovery.enter(socket.id)
-            else:
-                recovery.present[state.presence.pid] = socket.id
-                socket.held = missed
-                socket.join(*state.rooms)
-        guard, handler = server.listener.connect_handlers(socket)
-        if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
-            guard = None
-        if guard is None and (handler is None or server.options.always_connect):
-            self._accept(socket)
-        if guard is not None or handler is not None:
-            self._start(self._run_connect, (socket, guard, handler))
-
-    def _recover(
-        self, namespace: Namespace, recovery: Recovery, pid: str, offset: Any
-    ) -> tuple[SavedState | None, list[PreparedMessage]]:
-        """What is kept for the client that has this private id."""
-        sid = recovery.present.get(pid)
-        old = None if sid is None else namespace.sockets.get(sid)
-        if old is not None and old.client is not self:
-            # It comes back before we have noticed that its old connection is dead.
-            old.client.session.apply(Event.TRANSPORT_CLOSED)
-        if offset is not None and not isinstance(offset, str):
-            return None, []
-        found = recovery.restore(pid, offset, time.monotonic())
-        if found is None:
-            return None, []
-        state, missed = found
-        left_over = namespace.sockets.get(state.sid)
-        if left_over is not None:  # its disconnect handler still runs
-            namespace.adapter.remove(left_over)
-        return state, missed
-
-    def _run_connect(self, socket: Socket, guard: Connect | None, handler: Connect | None) -> None:
-        saw_connect = False
-        try:
-            if guard is not None:
-                guard(socket, socket.auth)
-                if self.server.options.always_connect and socket.disconnect_reason is None:
-                    self._accept(socket)
-            if handler is not None and (guard is None or socket.disconnect_reason is None):
-                saw_connect = True
-                handler(socket, socket.auth)
-        except ConnectionRefusedError as error:
-            self._drop(socket, error.error_args)
-        except BaseException as error:
-            self._fail(socket, error)
-        else:
-            if not socket.connected and socket.disconnect_reason is None:
-                self._accept(socket)
-            elif not socket.connected and self.sockets.get(socket.namespace.name) is socket:
-                # The client left while the handler ran: who saw a connect shall see the disconnect.
-                if saw_connect:
-                    self._finish(socket)
-                else:
-                    self._vacate(socket)
-                    self._remove(socket)
-        finally:
-            self._ended()
-
-    def _fail(self, socket: Socket, error: BaseException) -> None:
-        """A gevent.Timeout or a kill leaves no client without an answer either."""
-        self._drop(socket, refusal("Internal server error"))
-        if not isinstance(error, Exception):
-            raise error
-        log.error("a connect handler failed", exc_info=error)
-
-    def _accept(self, socket: Socket) -> None:
-        session, held = self.session, socket.held or ()
-        socket.connected = True
-        socket.held = None
-        self.server.joined(self)
-        data = {"sid": socket.id}
-        if socket.presence is not None:
-            data["pid"] = socket.presence.pid
-        message = self.server.parser.encode_connect(socket.namespace.prefix, data)
-        if socket.recovered:  # what it missed comes first: the client holds it back until it is connected
-            for missed in held:
-                session.send(missed)
-            held = ()
-        session.send(message)
-        for message in held:
-            session.send(message)
-
-    def _refuse(self, name: str, error: dict[str, Any]) -> None:
-        parser = self.server.parser
-        try:
-            message = parser.encode_connect_error(parser.prefix(name), error)
-        except (TypeError, ValueError):
-            log.exception("the data of a refusal can't be sent")
-            message = parser.encode_connect_error(parser.prefix(name), {"message": error["message"]})
-        self.session.send(message)
-
-    def _drop(self, socket: Socket, error: dict[str, Any]) -> None:
-        """The connect handler refused this socket."""
-        if socket.connected:  # always_connect
-            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix, error))
-        elif socket.disconnect_reason is None:
-            self._refuse(socket.namespace.name, error)
-        socket.connected = False
-        socket.disconnect_reason = socket.disconnect_reason or Reason.SERVER_NAMESPACE_DISCONNECT
-        self._vacate(socket)
-        self._forget_presence(socket)
-        self._remove(socket)
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -297,12 +132,12 @@ class Client:
         except Exception:
             log.exception("a handler of the event %.100r failed", args[0])
         finally:
-            self._ended()
+            self.ended()
 
     # -- handlers under limits ---------------------------------------------------------------------------------------
 
-    def _start(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Start a handler; ``function`` calls :meth:`_ended` when it is done."""
+    def start(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Start a handler; ``function`` calls :meth:`ended` when it is done."""
         server = self.server
         self.in_flight = in_flight = self.in_flight + 1
         if in_flight >= server.max_handlers:
@@ -315,7 +150,7 @@ class Client:
         else:
             self._jobs.append((function, args))
 
-    def _ended(self) -> None:
+    def ended(self) -> None:
         self.in_flight -= 1
         if self.session.paused:
             self._apply_pressure()
@@ -365,7 +200,7 @@ class Client:
             return
         if tell:
             if not socket.connected:
-                self._accept(socket)  # disconnected by its own connect handler: the client learns of both
+                entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
             self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
             if self._left is None:
                 self._left = set()
@@ -378,20 +213,19 @@ class Client:
         socket.disconnect_reason = reason
         was_connected, socket.connected = socket.connected, False
         socket.let_go()
-        self._forget_presence(socket)
         if was_connected:
-            self._finish(socket)
+            self.finish(socket)
         # else its connect handler still runs, and sees to it
 
-    def _finish(self, socket: Socket) -> None:
-        """Run the disconnect handler, with the rooms still there; then leave them."""
+    def finish(self, socket: Socket, *, tell: bool = True) -> None:
+        """Run the disconnect handler (``tell``), with the rooms still there; then leave them."""
         self._save(socket)
-        handler = self.server.listener.disconnect_handler(socket)
-        self._vacate(socket)  # the client may join again while the handler runs
+        handler = self.server.listener.disconnect_handler(socket) if tell else None
+        self.vacate(socket)  # the client may join again while the handler runs
         if handler is None:
-            self._remove(socket)
+            self.remove(socket)
         else:
-            self._start(self._run_disconnect, (socket, handler))
+            self.start(self._run_disconnect, (socket, handler))
 
     def _run_disconnect(self, socket: Socket, handler: Callable[[Socket, Reason], None]) -> None:
         try:
@@ -399,8 +233,8 @@ class Client:
         except Exception:
             log.exception("a disconnect handler failed")
         finally:
-            self._remove(socket)
-            self._ended()
+            self.remove(socket)
+            self.ended()
 
     def _save(self, socket: Socket) -> None:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
@@ -410,16 +244,12 @@ class Client:
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)
 
-    def _forget_presence(self, socket: Socket) -> None:
-        recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is not None and presence is not None and recovery.present.get(presence.pid) == socket.id:
-            del recovery.present[presence.pid]
-
-    def _remove(self, socket: Socket) -> None:
+    def remove(self, socket: Socket) -> None:
+        """The socket is not in its namespace any more."""
         socket.namespace.adapter.remove(socket)
         self.server.emptied(socket.namespace)
 
-    def _vacate(self, socket: Socket) -> None:
+    def vacate(self, socket: Socket) -> None:
         """Free the socket's place, unless another one has taken it since."""
         if self.sockets.get(socket.namespace.name) is socket:
             del self.sockets[socket.namespace.name]

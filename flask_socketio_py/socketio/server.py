@@ -23,8 +23,9 @@ from ..engineio.server import EngineServer
 from ..engineio.session import Session
 from .adapters.recovery import RecoveryOptions
 from .broadcast import BroadcastOperator
-from .client import Client, Connect, Search
+from .client import Client
 from .dispatch import Dispatcher
+from .entrance import Connect, Search
 from .namespace import Namespace
 from .parser import Parser
 from .socket import Socket
@@ -71,6 +72,7 @@ class Server:
         self.dispatcher = Dispatcher()
         self.recovery = RecoveryOptions.of(options.connection_state_recovery)
         self.namespaces: dict[str, Namespace] = {}
+        self._sweep_at = MANY_NAMESPACES
         self.engine = EngineServer(options, self, hooks)
         self._connecting = self.engine.timekeeper.queue(options.connect_timeout, self._connect_timed_out)
         recovered_for = 1.0 if self.recovery is None else self.recovery.max_disconnection_duration
@@ -83,9 +85,11 @@ class Server:
         """The namespace of this name, made when it is first asked for."""
         namespace = self.namespaces.get(name)
         if namespace is None:
-            if len(self.namespaces) >= MANY_NAMESPACES:
+            if len(self.namespaces) >= self._sweep_at:
                 self.namespaces = {key: value for key, value in self.namespaces.items() if not value.idle}
-            namespace = self.namespaces[name] = Namespace(self, name, template or name)
+                self._sweep_at = max(MANY_NAMESPACES, 2 * len(self.namespaces))
+            found = template or self.listener.template(name)
+            namespace = self.namespaces[name] = Namespace(self, name, found if isinstance(found, str) else name)
             self.listener.namespace_made(namespace)
         return namespace
 

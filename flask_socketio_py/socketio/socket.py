@@ -244,8 +244,10 @@ class Socket:
         """See every event that is emitted to this client, by a broadcast too, but no acknowledgement: ``(event,
         *args)``. It is called by whoever emits, and should be quick.
         """
+        if self.disconnect_reason is not None:
+            return function
         outgoing = self._listeners().on_outgoing
-        if not outgoing and self.disconnect_reason is None:
+        if not outgoing:
             self.namespace.watched += 1
         outgoing.insert(0 if prepend else len(outgoing), function)
         return function
@@ -254,7 +256,7 @@ class Socket:
         """Undo :meth:`on_any_outgoing`; without a function all of them."""
         if self.extras is not None and self.extras.on_outgoing:
             _remove(self.extras.on_outgoing, function)
-            if not self.extras.on_outgoing and self.disconnect_reason is None:
+            if not self.extras.on_outgoing:
                 self.namespace.watched -= 1
 
     def _listeners(self) -> Listeners:
@@ -333,9 +335,11 @@ class Socket:
         self.client.session.send(namespace.server.parser.encode_ack(namespace.prefix, args, ack_id))
 
     def let_go(self) -> None:
-        """The client has gone: whoever waits for an acknowledgement is told."""
-        if self.extras is not None and self.extras.on_outgoing:
-            self.namespace.watched -= 1
+        """The client has gone: whoever waits for an acknowledgement is told. A second time changes nothing."""
+        self.off_any_outgoing()
+        recovery, presence = self.namespace.adapter.recovery, self.presence
+        if recovery is not None and presence is not None and recovery.present.get(presence.pid) == self.id:
+            del recovery.present[presence.pid]
         acks, self._acks = self._acks, None
         for settle in list(acks.values()) if acks else ():
             settle(None)

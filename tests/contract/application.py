@@ -9,6 +9,7 @@ from flask_socketio_py.config import Options
 from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.socketio import packet
 from flask_socketio_py.socketio.json_codec import JsonCodec
+from flask_socketio_py.socketio.namespace import Namespace
 from flask_socketio_py.socketio.parser import DefaultParser
 from flask_socketio_py.socketio.server import Server
 from flask_socketio_py.socketio.socket import Socket
@@ -20,25 +21,36 @@ PARSER = DefaultParser(JsonCodec())
 
 
 class Application:
-    """Implements ``server.Listener``: handlers by name, outside the main namespace by (namespace, name)."""
+    """Implements ``server.Listener``: handlers by name, outside the main namespace by (namespace, name).
+
+    ``guards`` holds middleware, ``searches`` what is asked for dynamic namespaces, ``made`` the namespaces there are.
+    """
 
     def __init__(self, namespaces: tuple[str, ...] = ("/",)) -> None:
         self.namespaces = namespaces
         self.connects: dict[str, Callable[[Socket, Any], None]] = {}
         self.events: dict[Any, Callable[..., Any]] = {}
         self.disconnects: dict[str, Callable[..., Any]] = {}
+        self.guards: dict[str, Callable[[Socket, Any], None]] = {}
+        self.searches: dict[str, str | Callable[[Socket], str | None]] = {}
+        self.made: list[str] = []
 
-    def accepts(self, namespace: str) -> bool:
-        return namespace in self.namespaces
+    def template(self, namespace: str) -> str | Callable[[Socket], str | None] | None:
+        return namespace if namespace in self.namespaces else self.searches.get(namespace)
 
-    def connect_handler(self, namespace: str) -> Callable[[Socket, Any], None] | None:
-        return self.connects.get(namespace)
+    def connect_handlers(self, socket: Socket) -> tuple[Any, Any]:
+        template = socket.namespace.template
+        return self.guards.get(template), self.connects.get(template)
 
-    def event_handler(self, namespace: str, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
-        return self.events.get(event if namespace == "/" else (namespace, event))
+    def event_handler(self, socket: Socket, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
+        template = socket.namespace.template
+        return self.events.get(event if template == "/" else (template, event))
 
-    def disconnect_handler(self, namespace: str) -> Callable[..., Any] | None:
-        return self.disconnects.get(namespace)
+    def disconnect_handler(self, socket: Socket) -> Callable[..., Any] | None:
+        return self.disconnects.get(socket.namespace.template)
+
+    def namespace_made(self, namespace: Namespace) -> None:
+        self.made.append(namespace.name)
 
 
 def serve(application: Application | None = None, **options: Any) -> Server:

@@ -9,10 +9,16 @@ import pytest
 
 import flask_socketio_py
 from flask_socketio_py import Namespace, SocketIO, SocketIOTestClient
+from flask_socketio_py.bound import BoundNamespace
+from flask_socketio_py.scaffold import Scaffold
+from flask_socketio_py.socketio.broadcast import Audience
+from flask_socketio_py.socketio.socket import Socket
 
 NAMES = [
+    "BroadcastTimeoutError",
     "ConnectionRefusedError",
     "DisconnectedError",
+    "EventRefusedError",
     "Namespace",
     "SocketIO",
     "SocketIOError",
@@ -20,6 +26,7 @@ NAMES = [
     "TimeoutError",
     "call",
     "close_room",
+    "current_socket",
     "disconnect",
     "emit",
     "join_room",
@@ -30,18 +37,21 @@ NAMES = [
 
 SOCKETIO = {
     "__init__": "self, app=None, **options",
+    "before_request": "self, function",
     "busy": "self",
-    "call": "self, event, *args, namespace='/', to=None, room=None, timeout=60, ignore_queue=False",
+    "call": "self, event, *args, namespace='/', to=None, room=None, "
+    "timeout='<default_ack_timeout>', ignore_queue=False",
     "close_room": "self, room, namespace=None",
     "emit": "self, event, *args, namespace='/', to=None, room=None, include_self=True, skip_sid=None, callback=None, "
     "broadcast=True, ignore_queue=False, volatile=False",
-    "event": "self, *args, **kwargs",
     "init_app": "self, app, **options",
-    "on": "self, message, namespace=None",
-    "on_error": "self, namespace=None",
+    "of": "self, namespace",
+    "on_connection_error": "self, function",
     "on_error_default": "self, exception_handler",
-    "on_event": "self, message, handler, namespace=None",
+    "on_headers": "self, function",
+    "on_initial_headers": "self, function",
     "on_namespace": "self, namespace_handler",
+    "on_new_namespace": "self, function",
     "run": "self, app, host=None, port=None, **options",
     "send": "self, data, json=False, namespace=None, to=None, callback=None, include_self=True, skip_sid=None, "
     "**options",
@@ -50,11 +60,65 @@ SOCKETIO = {
     "start_background_task": "self, target, *args, **kwargs",
     "stop": "self",
     "test_client": "self, app, namespace=None, query_string=None, headers=None, auth=None, flask_test_client=None",
-    "to": "self, *rooms, namespace='/'",
+}
+SCAFFOLD = {
+    "after_event": "self, function=None, *, namespace=None",
+    "before_event": "self, function=None, *, namespace=None",
+    "event": "self, *args, **kwargs",
+    "on": "self, message, namespace=None",
+    "on_adapter_event": "self, name, namespace=None",
+    "on_error": "self, namespace=None",
+    "on_event": "self, message, handler, namespace=None",
+    "server_side_emit": "self, event, *args",
+    "server_side_emit_with_ack": "self, event, *args",
+    "use": "self, function=None, *, namespace=None",
+}
+AUDIENCE = {
+    "compress": "self, compress",
+    "count": "self",
+    "disconnect_sockets": "self, close=False",
+    "emit_with_ack": "self, event, *args",
+    "except_": "self, *rooms",
+    "fetch_sockets": "self",
+    "in_": "self, *rooms",
+    "sockets_join": "self, *rooms",
+    "sockets_leave": "self, *rooms",
+    "timeout": "self, seconds",
+    "to": "self, *rooms",
+}
+BOUND = {
+    "__init__": "self, socketio, selector",
+    "emit": "self, event, *args, callback=None",
+    "send": "self, *args",
+}
+SOCKET = {
+    "call": "self, event, *args, timeout='<default_ack_timeout>'",
+    "compress": "self, compress",
+    "disconnect": "self, *, close=False",
+    "emit": "self, event, *args, callback=None, volatile=False",
+    "emit_with_ack": "self, event, *args",
+    "event_names": "self",
+    "except_": "self, *rooms",
+    "in_": "self, *rooms",
+    "join": "self, *rooms",
+    "leave": "self, *rooms",
+    "listeners": "self, event",
+    "off": "self, event=None, function=None",
+    "off_any": "self, function=None",
+    "off_any_outgoing": "self, function=None",
+    "on": "self, event, function=None",
+    "on_any": "self, function, *, prepend=False",
+    "on_any_outgoing": "self, function, *, prepend=False",
+    "once": "self, event, function=None",
+    "send": "self, *args",
+    "timeout": "self, seconds",
+    "to": "self, *rooms",
+    "use": "self, function",
 }
 NAMESPACE = {
     "__init__": "self, namespace=None",
-    "call": "self, event, data=None, to=None, sid=None, namespace=None, timeout=60, ignore_queue=False",
+    "call": "self, event, data=None, to=None, sid=None, namespace=None, "
+    "timeout='<default_ack_timeout>', ignore_queue=False",
     "close_room": "self, room, namespace=None",
     "disconnect": "self, sid, namespace=None",
     "emit": "self, event, data=None, room=None, include_self=True, namespace=None, callback=None, "
@@ -82,7 +146,8 @@ TEST_CLIENT = {
     "send": "self, data, json=False, callback=False, namespace=None",
 }
 SHORTCUTS = {
-    "call": "event, *args, to=None, room=None, namespace='<that of the event>', timeout=60, ignore_queue=False",
+    "call": "event, *args, to=None, room=None, namespace='<that of the event>', "
+    "timeout='<default_ack_timeout>', ignore_queue=False",
     "close_room": "room, namespace=None",
     "disconnect": "sid=None, namespace=None, silent=False",
     "join_room": "room, sid=None, namespace=None",
@@ -112,7 +177,8 @@ def test_all():
 
 def test_every_name_is_there():
     for name in NAMES:
-        assert getattr(flask_socketio_py, name).__name__ == name
+        found = getattr(flask_socketio_py, name)
+        assert name == "current_socket" or found.__name__ == name
     assert inspect.getdoc(flask_socketio_py)
 
 
@@ -123,11 +189,23 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     ("cls", "expected"),
-    [(SocketIO, SOCKETIO), (Namespace, NAMESPACE), (SocketIOTestClient, TEST_CLIENT)],
-    ids=["SocketIO", "Namespace", "SocketIOTestClient"],
+    [
+        (SocketIO, SOCKETIO),
+        (Scaffold, SCAFFOLD),
+        (Audience, AUDIENCE),
+        (BoundNamespace, BOUND),
+        (Namespace, NAMESPACE),
+        (SocketIOTestClient, TEST_CLIENT),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_methods_of_a_class(cls, expected):
     assert methods(cls) == expected
+
+
+def test_methods_of_a_socket():
+    found = methods(Socket)
+    assert {name: found.get(name) for name in SOCKET} == SOCKET
 
 
 @pytest.mark.parametrize("name", SHORTCUTS)
@@ -187,5 +265,7 @@ def test_importing_the_package_does_not_import_what_must_be_patched_first():
         "import sys, flask_socketio_py; "
         "print([name for name in ('flask', 'gevent', 'ssl', 'werkzeug') if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout="<default_ack_timeout>", check=True
+    )
     assert found.stdout.strip() == "[]"

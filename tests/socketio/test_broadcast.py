@@ -26,7 +26,7 @@ def test_every_step_is_a_new_value(server):
         start, start.to("a"), start.to("a").to("b", "c"), start.except_("x"), start.to("a").except_("x", "y"),
         start.volatile, start.to("a").volatile,
     ]  # fmt: skip
-    assert [(step.rooms, step.excepted, step.is_volatile) for step in steps] == [
+    assert [(step.rooms, step.excepted, step.flags.volatile) for step in steps] == [
         ((), (), False), (("a",), (), False), (("a", "b", "c"), (), False), ((), ("x",), False),
         (("a",), ("x", "y"), False), ((), (), True), (("a",), (), True),
     ]  # fmt: skip

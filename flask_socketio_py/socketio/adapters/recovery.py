@@ -34,6 +34,8 @@ RECOVERABLE = frozenset(
         Reason.FORCED_SERVER_CLOSE,
     )
 )
+#: Stands for a broadcast without rooms.
+_EVERYBODY = object()
 _POSITION = re.compile("[0-9a-f]{1,15}")
 #: States kept at once; the oldest is given up beyond.
 MAX_STATES = 10_000
@@ -119,8 +121,8 @@ class Recovery:
         self._first = 0
         self._size = 0
         self._states: OrderedDict[str, tuple[float, SavedState]] = OrderedDict()
-        # room -> position of the last message for it that left the log; None: for everybody.
-        self._left: OrderedDict[Room | None, int] = OrderedDict()
+        # room -> position of the last message for it that left the log.
+        self._left: OrderedDict[Room, int] = OrderedDict()
         self._floor = -1
 
     @property
@@ -161,7 +163,7 @@ class Recovery:
         while log and (log[0].sent_at < oldest or self._size > self.options.max_buffer_size):
             gone = log.popleft()
             self._size -= gone.size
-            for room in gone.rooms or (None,):
+            for room in gone.rooms or (_EVERYBODY,):
                 self._left[room] = self._first
                 self._left.move_to_end(room)
             self._first += 1
@@ -188,7 +190,7 @@ class Recovery:
         position = max(position, state.presence.since - 1)
         self._trim(now)
         rooms = {state.sid, *state.rooms}
-        if self._floor > position or any(self._left.get(room, -1) > position for room in (None, *rooms)):
+        if self._floor > position or any(self._left.get(room, -1) > position for room in (_EVERYBODY, *rooms)):
             return None
         skip = max(0, position + 1 - self._first)
         missed = [

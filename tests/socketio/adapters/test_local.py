@@ -18,7 +18,7 @@ class Member:
         self.id = name
         self.got = []
 
-    def send(self, message, volatile=False):
+    def deliver(self, message, volatile=False):
         self.got.append((message, volatile))
 
 
