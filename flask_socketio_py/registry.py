@@ -83,7 +83,8 @@ class Registry:
         functions = self._functions
         if not functions:
             return []
-        return [*functions.get((kind, ANY), ()), *functions.get((kind, template), ())]
+        for_all = functions.get((kind, ANY), [])
+        return [*for_all, *functions.get((kind, template), ())] if template != ANY else list(for_all)
 
     def has(self, kind: str, template: str) -> bool:
         """Whether there is one."""
