@@ -121,7 +121,8 @@ class Hooks:
         if self.connection_error is not None:
             try:
                 self.connection_error(error, environ)
-            except Exception:
+            except Exception as failure:
+                failure.__suppress_context__ = True  # that a peer was refused is no part of what went wrong
                 log.exception("the hook connection_error failed")
 
 
