@@ -202,7 +202,8 @@ def test_two_upgrades_while_a_hook_blocks_leave_the_session_with_one(bench):
         end.sendall(b"\x81\x86\0\0\0\x002probe")
         received = b""
         while answer not in received:
-            assert (chunk := end.recv(1000)), received
+            chunk = end.recv(1000)
+            assert chunk, received
             received += chunk
     assert bench.engine.clients_count == 1
 
