@@ -331,3 +331,32 @@ def test_an_initial_packet_that_cannot_be_sent_is_left_out(launch: Callable[...,
         assert session.opening.text.split(SEPARATOR)[1:] == []
         session.send("4a")
         assert session.poll().text == "4a"
+
+
+# --- compression -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("packets", "encoding"),
+    [
+        (["4large 2000"], "gzip"),
+        (["4incompressible 2000"], None),
+        (["4incompressible 2000", "4small"], "gzip"),
+        (["4incompressible 1000", "4incompressible 1000"], None),
+        (["4large 900"], None),
+    ],
+    ids=str,
+)
+def test_should_compress_if_some_packet_wants_it(hooked: Hooked, packets: list[str], encoding: str | None) -> None:
+    with hooked.open_polling() as session:
+        session.send(*packets)
+        assert session.poll([("Accept-Encoding", "gzip")]).header("content-encoding") == encoding
+        session.send("4incompressible 2000")
+        assert session.poll([("Accept-Encoding", "gzip")]).header("content-encoding") is None, "each answer for itself"
+
+
+def test_headers_of_hooks_leave_the_encoding_alone(hooked: Hooked) -> None:
+    with hooked.open_polling() as session:
+        session.send("4large 2000")
+        response = session.poll([("Accept-Encoding", "gzip"), ("X-Head", "framing")])
+        assert (response.header("content-encoding"), response.header("x-each")) == ("gzip", "1")
