@@ -64,7 +64,12 @@ class EngineServer:
         self.cors = CorsPolicy(options.cors_allowed_origins, options.cors_credentials, options.cors)
         self._cookie = SessionCookie(options.cookie)
         initial = options.initial_packet
-        self._initial = messages.prepare(initial) if initial and not callable(initial) else None
+        self._initial: PreparedMessage | None = None
+        if initial and not callable(initial):
+            try:
+                self._initial = messages.prepare(initial)
+            except ValueError as error:
+                raise ValueError(f"initial_packet: {error}") from None
         self.closing = False
         self._hub: Any = None
         self._transports = options.offered_transports

@@ -132,7 +132,7 @@ def test_accepted_without_a_warning(app, options):
         ("default_ack_timeout", [0, "60"]),
         ("allow_request", [True]),
         ("generate_id", ["id"]),
-        ("initial_packet", [5, ["a"]]),
+        ("initial_packet", [5, ["a"], "a\x1eb"]),
         ("path", ["", "/", 5]),
         ("add_trailing_slash", ["no", 1]),
         ("http_compression", ["gzip", 1, None, {"threshold": -1}, {"threshold": "1"}, {"threshhold": 1}, {"level": 1}]),
