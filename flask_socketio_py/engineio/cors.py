@@ -142,7 +142,9 @@ class CorsPolicy:
                 return False
         if origin.lower() in self._origins:
             return True
-        return len(origin) <= _LONGEST and any(pattern.fullmatch(origin) for pattern in self._patterns)
+        if not self._patterns or len(origin) > _LONGEST:
+            return False
+        return any(pattern.fullmatch(origin) for pattern in self._patterns)
 
     def headers(self, environ: Mapping[str, Any]) -> Headers:
         """The headers of an answer to a request that was allowed."""
