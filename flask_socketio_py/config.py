@@ -28,7 +28,7 @@ class Options:
 
     #: URL path of the endpoint; a prefix match, with the trailing slash that official clients send.
     path: str = "socket.io"
-    #: Whether the path must end in a slash; without it both forms are served.
+    #: Whether the path must end in a slash; if not, both forms are served.
     add_trailing_slash: bool = True
     #: The transports offered.
     transports: Sequence[str] | str = TRANSPORTS
@@ -131,6 +131,19 @@ class Options:
         for name in ("allow_request", "generate_id"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise TypeError(f"{name} must be a function")
+        if not isinstance(self.path, str) or not self.path.strip("/"):
+            raise ValueError(f"path must name a path below the root, such as 'socket.io', not {self.path!r}")
+        if not isinstance(self.add_trailing_slash, bool):
+            raise TypeError(f"add_trailing_slash must be True or False, not {self.add_trailing_slash!r}")
+        _size("compression_threshold", self.compression_threshold)
+        if isinstance(self.http_compression, Mapping):
+            if unknown := set(self.http_compression) - {"threshold"}:
+                raise ValueError(f"http_compression may only have 'threshold', not {', '.join(map(repr, unknown))}")
+            _size("http_compression['threshold']", self.http_compression.get("threshold", 0))
+        elif not isinstance(self.http_compression, bool):
+            raise TypeError(f"http_compression must be True, False or a mapping, not {self.http_compression!r}")
+        if self.cors is not None and not isinstance(self.cors, Mapping):
+            raise TypeError(f"cors must be a mapping, not {type(self.cors).__name__}")
         if self.cors is not None and (self.cors_allowed_origins is not None or self.cors_credentials is not None):
             raise ValueError("cors stands in place of cors_allowed_origins and cors_credentials: give one or the other")
         if self.json is not None and not (hasattr(self.json, "dumps") and hasattr(self.json, "loads")):
@@ -154,8 +167,15 @@ class Options:
 
     @property
     def prefix(self) -> str:
-        """The URL path with both slashes."""
-        return f"/{self.path.strip('/')}/"
+        """What the paths of the endpoint begin with; without the last slash where one may end before it."""
+        return f"/{self.path.strip('/')}" + ("/" if self.add_trailing_slash else "")
+
+    @property
+    def http_threshold(self) -> int | None:
+        """From how many bytes on a polling answer is compressed; ``None``: never."""
+        if isinstance(self.http_compression, Mapping):
+            return self.http_compression.get("threshold", self.compression_threshold)
+        return self.compression_threshold if self.http_compression else None
 
 
 OPTION_NAMES = frozenset(item.name for item in fields(Options) if not item.name.startswith("_"))
@@ -205,3 +225,8 @@ def gather(application: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict
 def _positive(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
+
+
+def _size(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} must be a number of bytes, not {value!r}")

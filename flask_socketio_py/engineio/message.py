@@ -21,12 +21,14 @@ class PreparedMessage:
     def __init__(
         self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"", compress: bool = True
     ) -> None:
-        """``body`` is the rest of the text where it is long: kept apart, it is copied only once, into the frame."""
-        #: Whether it may be compressed, where the transport can.
-        self.compress = compress
+        """``body`` is the rest of the text where it is long: kept apart, it is copied only once, into the frame.
+
+        ``compress`` says whether compressing it is worth while, where the connection can (Node: ``compress(false)``).
+        """
         self._head = text
         self._body = body
         self.attachments = attachments
+        self.compress = compress
         self._frames: bytes | None = None
         self._packets: bytes | None = None
 
@@ -65,3 +67,19 @@ class PreparedMessage:
 
 PING = PreparedMessage(packet.PING_PACKET)
 PROBE_PONG = PreparedMessage(packet.PROBE_PONG_PACKET)
+
+
+def prepare(data: str | bytes) -> PreparedMessage:
+    """One message of Engine.IO: text or binary data.
+
+    Raises:
+        TypeError: for other data.
+        ValueError: for text with U+001E, which separates packets in a polling payload.
+    """
+    if isinstance(data, bytes):
+        return PreparedMessage(b"", (data,))
+    if not isinstance(data, str):
+        raise TypeError(f"a message must be str or bytes, not {type(data).__name__}")
+    if payload.SEPARATOR in data:
+        raise ValueError("a message of text can't hold the character U+001E, which separates packets")
+    return PreparedMessage(packet.encode(packet.MESSAGE, data))

@@ -79,10 +79,10 @@ def parse(environ: dict[str, Any], transports: tuple[str, ...]) -> EngineIOReque
             parameters[name] = value
     transport = parameters.get("transport", "")
     if transport not in TRANSPORTS or transport not in transports:
-        raise EngineIOError(0, f"transport {transport[:40]!r}")
+        raise EngineIOError(0, f"transport {transport[:40]!r}", details={"transport": transport})
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and not _printable(origin):
-        raise EngineIOError(3, "invalid Origin header")
+        raise EngineIOError(3, "invalid Origin header", name="INVALID_ORIGIN", details={"origin": origin})
     return EngineIORequest(environ, transport, parameters.get("sid"), parameters.get("EIO", ""), is_upgrade(environ))
 
 
@@ -93,13 +93,28 @@ def check_session(request: EngineIORequest, transport: str | None) -> None:
         EngineIOError: code 1 for an unknown session, 3 for another transport or another protocol revision.
     """
     if transport is None:
-        raise EngineIOError(1, "unknown session id")
+        raise EngineIOError(1, "unknown session id", details={"sid": request.sid})
     if not request.upgrade and request.transport != transport:
-        raise EngineIOError(3, f"transport mismatch: the session uses {transport}")
+        raise EngineIOError(
+            3,
+            f"transport mismatch: the session uses {transport}",
+            name="TRANSPORT_MISMATCH",
+            details={"transport": request.transport, "previous_transport": transport},
+        )
     if request.protocol != "4":
-        raise EngineIOError(3, "protocol mismatch")
+        raise EngineIOError(
+            3,
+            "protocol mismatch",
+            name="PROTOCOL_MISMATCH",
+            details={"protocol": request.protocol, "previous_protocol": "4"},
+        )
     if request.upgrade and request.transport != "websocket":
-        raise EngineIOError(3, "upgrade to a transport that is no WebSocket")
+        raise EngineIOError(
+            3,
+            "upgrade to a transport that is no WebSocket",
+            name="TRANSPORT_HANDSHAKE_ERROR",
+            details={"transport": request.transport},
+        )
 
 
 def check_handshake(request: EngineIORequest) -> None:
@@ -110,9 +125,14 @@ def check_handshake(request: EngineIORequest) -> None:
             reverse).
     """
     if request.method != "GET":
-        raise EngineIOError(2, f"method {request.method[:20]!r}")
+        raise EngineIOError(2, f"method {request.method[:20]!r}", details={"method": request.method})
     if (request.transport == "websocket") != request.upgrade:
-        raise EngineIOError(3, "transport and upgrade don't match")
+        raise EngineIOError(
+            3,
+            "transport and upgrade don't match",
+            name="TRANSPORT_HANDSHAKE_ERROR",
+            details={"transport": request.transport},
+        )
 
 
 def check_revision(request: EngineIORequest) -> None:
@@ -122,7 +142,7 @@ def check_revision(request: EngineIORequest) -> None:
         EngineIOError: code 5 for anything but revision 4.
     """
     if request.protocol != "4":
-        raise EngineIOError(5, f"revision {request.protocol[:10]!r}")
+        raise EngineIOError(5, f"revision {request.protocol[:10]!r}", details={"protocol": request.protocol})
 
 
 def same_origin(environ: Mapping[str, Any], origin: str) -> bool:

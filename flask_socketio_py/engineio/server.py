@@ -11,7 +11,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gevent import get_hub
@@ -23,14 +23,14 @@ from ..websocket.connection import Connection
 from ..websocket.takeover import find_socket, take_over
 from . import message as messages
 from . import packet, payload
+from .cookie import SessionCookie
 from .cors import CorsPolicy
 from .heartbeat import Timekeeper
-from .hooks import Hooks
+from .hooks import Hooks, answer_with
 from .http import (
     Headers,
     Response,
     StartResponse,
-    cookie_header,
     error_response,
     ok_response,
     payload_response,
@@ -54,16 +54,27 @@ class EngineServer:
 
     def __init__(self, options: Options, handler: Handler, hooks: Hooks | None = None) -> None:
         self.options = options
-        self.hooks = hooks or Hooks()
         self.handler = handler
+        #: What the application has a say in; ``None`` costs nothing.
+        self.hooks = hooks
         self.max_outbox_size = options.max_outbox_size
         #: sid -> open (or lingering) session.
         self.sessions: dict[str, Session] = {}
-        self.cors = CorsPolicy(options.cors_allowed_origins, options.cors_credentials)
+        #: Ids of sessions that are about to be opened: a hook may block in between.
+        self._reserved: set[str] = set()
+        self.cors = CorsPolicy(options.cors_allowed_origins, options.cors_credentials, options.cors)
+        self._cookie = SessionCookie(options.cookie)
+        initial = options.initial_packet
+        self._initial: PreparedMessage | None = None
+        if initial and not callable(initial):
+            try:
+                self._initial = messages.prepare(initial)
+            except ValueError as error:
+                raise ValueError(f"initial_packet: {error}") from None
         self.closing = False
         self._hub: Any = None
         self._transports = options.offered_transports
-        self._threshold = options.compression_threshold if options.http_compression else None
+        self._threshold = options.http_threshold
         self.timekeeper = Timekeeper()
         self._pings = self.timekeeper.queue(options.interval, self._ping)
         self._pongs = self.timekeeper.queue(options.ping_timeout, self._missed)
@@ -76,18 +87,23 @@ class EngineServer:
         """Answer one request to the endpoint."""
         method = environ["REQUEST_METHOD"]
         upgrade = handshake.is_upgrade(environ)
-        headers: Headers = []
+        headers = self.cors.vary
         try:
             if not self.cors.allows(environ):
                 log.warning(
                     "refused a request from the origin %.200r: see cors_allowed_origins", environ.get("HTTP_ORIGIN")
                 )
-                raise EngineIOError(4, "foreign origin")
+                origin = {"origin": environ.get("HTTP_ORIGIN")}
+                raise EngineIOError(4, "foreign origin", name="FOREIGN_ORIGIN", details=origin)
             if method == "OPTIONS":
                 preflight = self.cors.preflight(environ)
                 if preflight:
-                    return Response("204 No Content", preflight, b"").send(start_response, method)
+                    return Response(self.cors.preflight_status, preflight, b"").send(start_response, method)
             headers = self.cors.headers(environ)
+            if self.hooks is not None:
+                app = self.hooks.intercept(environ)
+                if app is not None:
+                    return answer_with(app, environ, start_response, upgrade=upgrade)
             request = parse(environ, self._transports)
             if self._hub is None:
                 self._hub = get_hub()
@@ -101,25 +117,47 @@ class EngineServer:
             return self._continue(request, start_response, headers)
         except EngineIOError as error:
             log.info("refused a request: %s (%s)", error, error.context)
+            self._report(error, environ)
             return error_response(error, headers, upgrade=upgrade).send(start_response, method)
         except handshake.HandshakeError as error:
+            self._report(_no_handshake(error.message, message=error.message), environ)
             refused = [("Content-Type", "text/plain"), ("Connection", "close"), *error.headers]
             return Response(error.status, refused, error.message.encode()).send(start_response, method)
 
+    def _report(self, error: EngineIOError, environ: dict[str, Any]) -> None:
+        if self.hooks is not None:
+            self.hooks.report(error, environ)
+
     def _open(self, request: EngineIORequest, start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
         check_handshake(request)
+        self._check_serving()
+        environ = request.environ
+        if self.hooks is not None:
+            self.hooks.admit(environ)
         check_revision(request)
-        if self.closing:
-            raise EngineIOError(3, "shutting down", status="503 Service Unavailable")
-        session = Session(self._new_sid(), self, self.handler, request)
-        headers = [*headers, *cookie_header(self.options.cookie, session.sid, request.environ)]
-        if request.upgrade:
-            return self._open_websocket(session, request, start_response, headers)
-        transport = session.transport = PollingTransport(session)
-        self._register(session)
-        waiting = [message.packets() for message in session.drain()] if session.transport is transport else []
-        body = payload.join([self._open_packet(session, upgrades=True), *waiting])
-        return payload_response(request.environ, body, headers, self._threshold).send(start_response)
+        sid = self._new_sid(environ)
+        try:
+            session = Session(sid, self, self.handler, request)
+            headers = [*headers, *self._cookie.headers(sid, environ)]
+            initial = self._initial_packet()
+            if request.upgrade:
+                return self._open_websocket(session, request, start_response, headers, initial)
+            self._check_serving()
+            transport = session.transport = PollingTransport(session)
+            self._register(session)
+        finally:
+            self._reserved.discard(sid)
+        waiting = session.drain() if session.transport is transport else []
+        first = [*initial, *waiting]
+        body = payload.join([self._open_packet(session, upgrades=True), *(message.packets() for message in first)])
+        return self._answer(environ, payload_response(environ, body, headers, self._threshold), start_response, True)
+
+    def _answer(
+        self, environ: dict[str, Any], response: Response, start_response: StartResponse, first: bool = False
+    ) -> Iterable[bytes]:
+        if self.hooks is not None:
+            response = response._replace(headers=self.hooks.shape(response.headers, environ, first=first))
+        return response.send(start_response)
 
     def _continue(self, request: EngineIORequest, start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
         session = self.sessions.get(request.sid or "")
@@ -130,14 +168,17 @@ class EngineServer:
             return self._open_websocket(session, request, start_response, headers)
         transport = session.transport
         if not isinstance(transport, PollingTransport):
-            raise EngineIOError(3, "transport mismatch")
+            names = {"transport": request.transport, "previous_transport": transport.name}
+            raise EngineIOError(3, "transport mismatch", name="TRANSPORT_MISMATCH", details=names)
+        environ = request.environ
         try:
             if request.method == "GET":
-                body = transport.poll(find_socket(request.environ, start_response))
-                return payload_response(request.environ, body, headers, self._threshold).send(start_response)
+                body = transport.poll(find_socket(environ, start_response))
+                threshold = self._threshold if transport.compress else None
+                return self._answer(environ, payload_response(environ, body, headers, threshold), start_response)
             if request.method == "POST":
                 self._push(session, transport, request)
-                return ok_response(request.environ, headers).send(start_response)
+                return self._answer(environ, ok_response(environ, headers), start_response)
         except OverlapError as error:
             session.apply(Event.TRANSPORT_FAILED)
             raise EngineIOError(3, f"overlapping {request.method}") from error
@@ -157,21 +198,31 @@ class EngineServer:
             transport.end_push()
 
     def _open_websocket(
-        self, session: Session, request: EngineIORequest, start_response: StartResponse, headers: Headers
+        self,
+        session: Session,
+        request: EngineIORequest,
+        start_response: StartResponse,
+        headers: Headers,
+        initial: Sequence[PreparedMessage] = (),
     ) -> Iterable[bytes]:
         new = session.transport is None
-        if not new and (
-            not self.options.allow_upgrades or session.state is not State.OPEN or session.transport.name == "websocket"
-        ):
-            raise EngineIOError(3, "this session can't be upgraded")
+        if not new:
+            self._check_upgradable(session)
         switching = handshake.accept(request.environ)
+        if self.hooks is not None:
+            headers = self.hooks.shape(headers, request.environ, first=new)
+        # A hook may have blocked: nothing from here on does.
+        if new:
+            self._check_serving()
+        else:
+            self._check_upgradable(session)
         taken = take_over(request.environ, start_response)
         if taken is None:
             log.error(
                 "this WSGI server gives no access to its sockets: serve with socketio.run(), gunicorn -k gevent "
                 "or gevent's pywsgi (the Flask development server can't carry WebSockets)"
             )
-            raise EngineIOError(3, "no socket to take over")
+            raise _no_handshake("no socket to take over", transport=request.transport)
         transport = WebSocketTransport(session, taken.ended, probing=not new)
         connection = Connection(taken.sock, transport, max_payload=self.options.max_http_buffer_size)
         transport.attach(connection)
@@ -179,7 +230,7 @@ class EngineServer:
         if new:
             session.transport = transport
             opened = PreparedMessage(self._open_packet(session, upgrades=False)).frames()
-            connection.send(head + opened)
+            connection.send(b"".join([head, opened, *(message.frames() for message in initial)]))
             self._register(session)
         else:
             self.timekeeper.add(self._probes, (session, transport))
@@ -190,12 +241,21 @@ class EngineServer:
 
     def adopt(self, request: EngineIORequest, transport: Transport) -> Session:
         """Open a session over a transport that needs no handshake (the test client's)."""
-        session = Session(self._new_sid(), self, self.handler, request)
-        session.transport = transport
-        self._register(session)
+        sid = self._new_sid(request.environ)
+        try:
+            session = Session(sid, self, self.handler, request)
+            session.transport = transport
+            self._register(session)
+        finally:
+            self._reserved.discard(sid)
         return session
 
     # -- sessions ----------------------------------------------------------------------------------------------------
+
+    @property
+    def clients_count(self) -> int:
+        """How many sessions there are; one carries any number of namespaces."""
+        return len(self.sessions)
 
     def close(self) -> None:
         """Close every session and open no more (the handler is told ``server shutting down``)."""
@@ -235,9 +295,33 @@ class EngineServer:
         self._pings.discard(session)
         self._pongs.discard(session)
 
-    def _new_sid(self) -> str:
-        """120 random bits in 20 characters: as long as the reference's, and nobody can guess it."""
-        return secrets.token_urlsafe(15)
+    def _new_sid(self, environ: dict[str, Any]) -> str:
+        """120 random bits in 20 characters: as long as the reference's, and nobody can guess it. Or the hook's."""
+        if self.hooks is None or self.hooks.generate_id is None:
+            return secrets.token_urlsafe(15)
+        sid = self.hooks.make_id(environ, lambda sid: sid in self.sessions or sid in self._reserved)
+        self._reserved.add(sid)
+        return sid
+
+    def _initial_packet(self) -> list[PreparedMessage]:
+        make = self.options.initial_packet
+        if not callable(make):
+            return [self._initial] if self._initial is not None else []
+        try:
+            data = make()
+            return [messages.prepare(data)] if data is not None else []
+        except Exception:
+            log.exception("initial_packet failed: the session is opened without it")
+            return []
+
+    def _check_serving(self) -> None:
+        if self.closing:
+            raise EngineIOError(3, "shutting down", status="503 Service Unavailable")
+
+    def _check_upgradable(self, session: Session) -> None:
+        name = session.transport.name
+        if not self.options.allow_upgrades or session.state is not State.OPEN or name == "websocket":
+            raise _no_handshake("this session can't be upgraded", transport="websocket")
 
     def _open_packet(self, session: Session, *, upgrades: bool) -> bytes:
         options = self.options
@@ -275,3 +359,7 @@ class EngineServer:
             if session.probing is transport:
                 session.apply(Event.PROBE_LOST)
             transport.discard()
+
+
+def _no_handshake(context: str, **details: str) -> EngineIOError:
+    return EngineIOError(3, context, name="TRANSPORT_HANDSHAKE_ERROR", details=details)

@@ -10,6 +10,7 @@ from contract.waiting import wait_until
 
 from flask_socketio_py.config import Options
 from flask_socketio_py.engineio import server as module
+from flask_socketio_py.engineio.message import PreparedMessage
 from flask_socketio_py.engineio.reasons import Reason
 from flask_socketio_py.engineio.server import EngineServer
 
@@ -108,3 +109,38 @@ def test_a_server_that_closes_tells_everybody_and_takes_nobody():
     assert carrier.engine.sessions == {}
     assert ask(carrier.engine, environ())[0].startswith("503")
     carrier.stop()
+
+
+class Greeting(RecordingHandler):
+    def on_open(self, session):
+        super().on_open(session)
+        session.send(PreparedMessage(b"4from the handler"))
+
+
+@pytest.mark.parametrize(
+    ("initial", "packets"),
+    [
+        (None, []),
+        ("", []),
+        ("h\u00e9", ["4h\u00e9"]),
+        (b"\1", ["bAQ=="]),
+        (lambda: "made", ["4made"]),
+        (lambda: b"", ["b"]),
+        (lambda: None, []),
+        (lambda: 5, []),
+        (lambda: 1 / 0, []),
+    ],
+)
+def test_the_initial_packet_comes_with_the_handshake_and_before_all_else(initial, packets):
+    engine = EngineServer(Options(cors_allowed_origins=[], initial_packet=initial), Greeting())
+    _, _, body = ask(engine, environ())
+    assert body.decode().split("\x1e")[1:] == [*packets, "4from the handler"]
+    engine.close()
+
+
+def test_an_initial_packet_is_made_for_each_session():
+    numbers = iter("123")
+    engine = EngineServer(Options(cors_allowed_origins=[], initial_packet=lambda: next(numbers)), RecordingHandler())
+    assert [ask(engine, environ())[2].decode().split("\x1e")[1] for _ in range(3)] == ["41", "42", "43"]
+    assert engine.clients_count == 3
+    engine.close()

@@ -32,11 +32,13 @@ class OverlapError(Exception):
 class PollingTransport:
     """Implements ``Transport``; the server calls :meth:`poll` and :meth:`push` for each request."""
 
-    __slots__ = ("_final", "_pushing", "_resumed", "_session", "_waiter", "_woken")
+    __slots__ = ("_final", "_pushing", "_resumed", "_session", "_waiter", "_woken", "compress")
     name = "polling"
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        #: Whether a packet of the last poll's body is worth compressing.
+        self.compress = False
         self._waiter: Any = None
         self._woken = False
         self._final: bytes | None = None
@@ -62,8 +64,7 @@ class PollingTransport:
         if self._waiter is None:
             return False
         # Taken now: the session forgets its outbox as soon as it is told that the client will know.
-        waiting = [message.packets() for message in self._session.drain()]
-        self._final = payload.join([*waiting, packet.CLOSE_PACKET])
+        self._final = payload.join([*self._take(), packet.CLOSE_PACKET])
         self.wake()
         return True
 
@@ -94,12 +95,13 @@ class PollingTransport:
         if self._waiter is not None:
             raise OverlapError
         session = self._session
+        self.compress = False
         if session.state is State.CLOSING and not session.outbox:
             session.apply(Event.FLUSHED)
             return payload.join([packet.NOOP_PACKET, packet.CLOSE_PACKET])
         if not session.outbox:
             self._wait(sock, NOOP_INTERVAL if session.state is State.UPGRADING else None)
-        packets = [message.packets() for message in session.drain()] if session.transport is self else []
+        packets = self._take() if session.transport is self else []
         if self._final is not None:
             packets.append(self._final)
         return payload.join(packets or [packet.NOOP_PACKET])
@@ -133,6 +135,14 @@ class PollingTransport:
     def end_push(self) -> None:
         """The POST has been read."""
         self._pushing = False
+
+    def _take(self) -> list[bytes]:
+        packets = []
+        for message in self._session.drain():
+            packets.append(message.packets())
+            if message.compress:
+                self.compress = True
+        return packets
 
     def _wait(self, sock: Any, seconds: float | None) -> None:
         waiter = self._waiter = Waiter()

@@ -56,6 +56,27 @@ def test_a_waiting_get_ends_with_everything_that_is_sent_in_one_turn(session):
     assert body(again) == b"4c"
 
 
+@pytest.mark.parametrize(
+    ("wishes", "expected"), [([True], True), ([False], False), ([False, True, False], True), ([], False)]
+)
+def test_a_body_is_worth_compressing_if_one_of_its_messages_is(session, wishes, expected):
+    session.transport.compress = True  # of the answer before
+    for wish in wishes:
+        session.send(PreparedMessage(b"4a", compress=wish))
+    waiting = poll(session)
+    if not wishes:
+        session.close()
+    body(waiting)
+    assert session.transport.compress is expected
+
+
+def test_what_leaves_with_the_close_packet_counts_too(session):
+    waiting = poll(session)
+    session.send(PreparedMessage(b"4a", compress=True))
+    session.close()
+    assert (body(waiting), session.transport.compress) == (b"4a\x1e1", True)
+
+
 def test_a_second_get_overlaps_and_leaves_the_first_alone(session):
     waiting = poll(session)
     with pytest.raises(OverlapError):
