@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..websocket.frames import BINARY, encode_frame, frame_head
 from . import packet, payload
+from .revision3 import Encoder
 
 
 class PreparedMessage:
@@ -16,7 +17,7 @@ class PreparedMessage:
     Without a text (``b""``) it is the binary messages alone.
     """
 
-    __slots__ = ("_body", "_frames", "_head", "_packets", "attachments")
+    __slots__ = ("_body", "_forms", "_frames", "_head", "_packets", "attachments")
 
     def __init__(self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"") -> None:
         """``body`` is the rest of the text where it is long: kept apart, it is copied only once, into the frame."""
@@ -25,6 +26,8 @@ class PreparedMessage:
         self.attachments = attachments
         self._frames: bytes | None = None
         self._packets: bytes | None = None
+        # Only where clients of revision 3 receive the message.
+        self._forms: dict[Encoder, bytes] | None = None
 
     @property
     def text(self) -> bytes:
@@ -58,6 +61,19 @@ class PreparedMessage:
             self._packets = packets
         return packets
 
+    def form(self, encoder: Encoder) -> bytes:
+        """A further wire form: what an encoder of ``revision3`` makes of this message, made once."""
+        forms = self._forms
+        if forms is None:
+            forms = self._forms = {}
+        form = forms.get(encoder)
+        if form is None:
+            form = forms[encoder] = encoder(self.text, self.attachments)
+        return form
 
+
+CLOSE = PreparedMessage(packet.CLOSE_PACKET)
 PING = PreparedMessage(packet.PING_PACKET)
+PONG = PreparedMessage(packet.PONG_PACKET)
+NOOP = PreparedMessage(packet.NOOP_PACKET)
 PROBE_PONG = PreparedMessage(packet.PROBE_PONG_PACKET)

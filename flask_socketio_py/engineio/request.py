@@ -53,6 +53,13 @@ class EngineIORequest:
         self.environ["wsgi.input"] = NO_BODY
 
     @property
+    def text_only(self) -> bool:
+        """Whether this is a client of revision 3 that can't take binary data (``b64=1``)."""
+        if self.protocol != "3":
+            return False
+        return any(name == "b64" for name, _ in parse_qsl(self.environ.get("QUERY_STRING", ""), max_num_fields=100))
+
+    @property
     def method(self) -> str:
         """The HTTP method."""
         return str(self.environ["REQUEST_METHOD"])
@@ -84,8 +91,8 @@ def parse(environ: dict[str, Any], transports: tuple[str, ...]) -> EngineIOReque
     return EngineIORequest(environ, transport, parameters.get("sid"), parameters.get("EIO", ""), is_upgrade(environ))
 
 
-def check_session(request: EngineIORequest, transport: str | None) -> None:
-    """Check a request for a session whose transport is given (``None``: there is no such session).
+def check_session(request: EngineIORequest, transport: str | None, protocol: str = "4") -> None:
+    """Check a request for a session whose transport (``None``: there is no such session) and revision are given.
 
     Raises:
         EngineIOError: code 1 for an unknown session, 3 for another transport or another protocol revision.
@@ -94,7 +101,7 @@ def check_session(request: EngineIORequest, transport: str | None) -> None:
         raise EngineIOError(1, "unknown session id")
     if not request.upgrade and request.transport != transport:
         raise EngineIOError(3, f"transport mismatch: the session uses {transport}")
-    if request.protocol != "4":
+    if request.protocol != protocol:
         raise EngineIOError(3, "protocol mismatch")
     if request.upgrade and request.transport != "websocket":
         raise EngineIOError(3, "upgrade to a transport that is no WebSocket")
@@ -113,13 +120,15 @@ def check_handshake(request: EngineIORequest) -> None:
         raise EngineIOError(3, "transport and upgrade don't match")
 
 
-def check_revision(request: EngineIORequest) -> None:
+def check_revision(request: EngineIORequest, *, allow_eio3: bool = False) -> None:
     """Check the protocol revision of a handshake, which the reference does after everything else.
 
+    The reference takes whatever is not 4 for revision 3; here a client has to say so (``EIO=3``).
+
     Raises:
-        EngineIOError: code 5 for anything but revision 4.
+        EngineIOError: code 5 for anything but revision 4, and revision 3 where it is allowed.
     """
-    if request.protocol != "4":
+    if request.protocol != "4" and not (allow_eio3 and request.protocol == "3"):
         raise EngineIOError(5, f"revision {request.protocol[:10]!r}")
 
 

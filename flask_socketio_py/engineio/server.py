@@ -2,7 +2,8 @@
 
 sid -> Session; errors -> one answer; deadlines -> the timekeeper.
 
-Engine.IO protocol 4. The layer above is a ``session.Handler``; must not know Socket.IO or Flask.
+Engine.IO protocol 4, and 3 where ``allow_eio3`` lets it in. The layer above is a ``session.Handler``; must not know
+Socket.IO or Flask.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from gevent import get_hub
+from gevent import get_hub, sleep
 
 from ..config import Options
 from ..errors import EngineIOError, PacketError
@@ -21,7 +22,7 @@ from ..websocket import handshake
 from ..websocket.connection import Connection
 from ..websocket.takeover import find_socket, take_over
 from . import message as messages
-from . import packet, payload
+from . import packet
 from .cors import CorsPolicy
 from .heartbeat import Timekeeper
 from .http import (
@@ -64,6 +65,8 @@ class EngineServer:
         self.timekeeper = Timekeeper()
         self._pings = self.timekeeper.queue(options.interval, self._ping)
         self._pongs = self.timekeeper.queue(options.ping_timeout, self._missed)
+        #: Clients of revision 3, which ping by themselves.
+        self._silences = self.timekeeper.queue(options.announced_interval + options.ping_timeout, self._missed)
         self._lingering = self.timekeeper.queue(LINGER, self._give_up)
         self._probes = self.timekeeper.queue(options.upgrade_timeout, self._probe_timed_out)
 
@@ -105,7 +108,7 @@ class EngineServer:
 
     def _open(self, request: EngineIORequest, start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
         check_handshake(request)
-        check_revision(request)
+        check_revision(request, allow_eio3=self.options.allow_eio3)
         if self.closing:
             raise EngineIOError(3, "shutting down", status="503 Service Unavailable")
         session = Session(self._new_sid(), self, self.handler, request)
@@ -114,15 +117,18 @@ class EngineServer:
             return self._open_websocket(session, request, start_response, headers)
         transport = session.transport = PollingTransport(session)
         self._register(session)
-        waiting = [message.packets() for message in session.drain()] if session.transport is transport else []
-        body = payload.join([self._open_packet(session, upgrades=True), *waiting])
+        if session.protocol == 3:
+            sleep(0)  # it joins the main namespace by opening: the answer of a quick connect handler travels along
+        waiting = session.drain() if session.transport is transport else []
+        body = transport.encode([PreparedMessage(self._open_packet(session, upgrades=True)), *waiting])
         return payload_response(request.environ, body, headers, self._threshold).send(start_response)
 
     def _continue(self, request: EngineIORequest, start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
         session = self.sessions.get(request.sid or "")
-        check_session(request, None if session is None else session.transport.name)
         if session is None:
+            check_session(request, None)
             raise AssertionError("an unknown session passed the check")
+        check_session(request, session.transport.name, session.request.protocol)
         if request.upgrade:
             return self._open_websocket(session, request, start_response, headers)
         transport = session.transport
@@ -141,13 +147,14 @@ class EngineServer:
         raise EngineIOError(3, f"method {request.method[:20]!r}")
 
     def _push(self, session: Session, transport: PollingTransport, request: EngineIORequest) -> None:
-        if request.environ.get("CONTENT_TYPE", "").lower().startswith("application/octet-stream"):
+        binary = request.environ.get("CONTENT_TYPE", "").lower().startswith("application/octet-stream")
+        if binary and session.protocol == 4:
             session.apply(Event.TRANSPORT_FAILED)
             raise EngineIOError(3, "a binary body in revision 4")
         transport.begin_push()
         try:
             body = read_body(request.environ, self.options.max_http_buffer_size, self.options.body_timeout)
-            transport.push(body)
+            transport.push(body, binary=binary)
         except PacketError:
             session.apply(Event.BAD_PACKET)
         finally:
@@ -172,6 +179,7 @@ class EngineServer:
         transport = WebSocketTransport(session, taken.ended, probing=not new)
         connection = Connection(taken.sock, transport, max_payload=self.options.max_http_buffer_size)
         transport.attach(connection)
+        connection.start(taken.leftover)  # nothing is read before the hub's next turn; what opens it may pause it
         head = b"" if taken.answered else handshake.response_head([*switching, *headers])
         if new:
             session.transport = transport
@@ -182,7 +190,6 @@ class EngineServer:
             self.timekeeper.add(self._probes, (session, transport))
             if head:
                 connection.send(head)
-        connection.start(taken.leftover)
         return taken.result
 
     def adopt(self, request: EngineIORequest, transport: Transport) -> Session:
@@ -206,8 +213,11 @@ class EngineServer:
             self._give_up(session)
 
     def ponged(self, session: Session) -> None:
-        self._pongs.discard(session)
-        self.timekeeper.add(self._pings, session)
+        if session.protocol == 4:
+            self._pongs.discard(session)
+            self.timekeeper.add(self._pings, session)
+        else:
+            self.timekeeper.add(self._silences, session)
 
     def extended(self, session: Session) -> None:
         self.timekeeper.add(self._pongs, session)
@@ -224,12 +234,13 @@ class EngineServer:
     def _register(self, session: Session) -> None:
         self.sessions[session.sid] = session
         session.request.keep()
-        self.timekeeper.add(self._pings, session)
+        self.ponged(session)
         self.handler.on_open(session)
 
     def _stop_heartbeat(self, session: Session) -> None:
         self._pings.discard(session)
         self._pongs.discard(session)
+        self._silences.discard(session)
 
     def _new_sid(self) -> str:
         """120 random bits in 20 characters: as long as the reference's, and nobody can guess it."""
@@ -257,7 +268,8 @@ class EngineServer:
 
     def _missed(self, session: Session) -> None:
         if session.paused:
-            self.timekeeper.add(self._pongs, session)  # it is we who don't read
+            # It is we who don't read.
+            self.timekeeper.add(self._pongs if session.protocol == 4 else self._silences, session)
             return
         session.apply(Event.PING_TIMED_OUT)
 

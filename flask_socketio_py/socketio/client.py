@@ -1,7 +1,8 @@
 """Client: one Engine.IO session; gathers attachments, leads packets to their sockets, starts handlers under limits.
 
 Everything here is called by the session, in the reader: it must not block. Socket.IO protocol 5; what a peer does wrong
-ends its connection as the reference server ends it (node-server 1.5, "protocol violations").
+ends its connection as the reference server ends it (node-server 1.5, "protocol violations"). Protocol 4, of sessions of
+revision 3, differs only in how a namespace is joined and refused.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Client:
     # -- Handler -----------------------------------------------------------------------------------------------------
 
     def on_open(self, session: Session) -> None:
-        """Nothing to do: the server opened the session and made this client."""
+        """Called by the server, which made this client: in protocol 4 the main namespace is joined without a packet."""
+        if session.protocol == 3:
+            self._connect("/", None)
 
     def on_message(self, session: Session, data: str | bytes) -> None:
         try:
@@ -93,6 +96,8 @@ class Client:
     def _receive(self, received: Packet) -> None:
         kind, namespace, ack_id, data, _ = received
         if kind == packet.CONNECT:
+            if self.session.protocol == 3:
+                namespace, data = packet.split_query(namespace)
             self._connect(namespace, data)
             return
         socket = self.sockets.get(namespace)
@@ -125,6 +130,8 @@ class Client:
             return
         namespace = server.of(name)
         socket = self.sockets[name] = Socket(self, namespace)
+        if self.session.protocol == 3:
+            self._name(socket)
         namespace.adapter.add(socket)
         handler = server.listener.connect_handler(name)
         if handler is None:
@@ -133,6 +140,14 @@ class Client:
             if server.options.always_connect:
                 self._accept(socket)
             self._start(self._run_connect, (socket, handler, auth or None))
+
+    def _name(self, socket: Socket) -> None:
+        """Give a socket the id that clients of protocol 4 work out for themselves."""
+        namespace = socket.namespace
+        socket.id = self.session.sid if namespace.name == "/" else f"{namespace.name}#{self.session.sid}"
+        earlier = namespace.sockets.get(socket.id)
+        if earlier is not None:  # its disconnect handler still runs, but the id and its rooms are the new one's now
+            namespace.adapter.remove(earlier)
 
     def _run_connect(self, socket: Socket, handler: Callable[[Socket, Any], None], auth: Any) -> None:
         try:
@@ -158,23 +173,30 @@ class Client:
         socket.connected = True
         socket.held = None
         self.server.joined(self)
-        self.session.send(self.server.parser.encode_connect(namespace.prefix, {"sid": socket.id}))
+        answer = {"sid": socket.id} if self.session.protocol == 4 else None
+        self.session.send(self.server.parser.encode_connect(namespace.prefix, answer))
         for message in held or ():
             self.session.send(message)
 
     def _refuse(self, name: str, error: dict[str, Any]) -> None:
         parser = self.server.parser
+        full: Any = error
+        bare: Any = {"message": error["message"]}
+        if self.session.protocol == 3:  # one value: the data where it can be sent by itself, else the message
+            bare, data = error["message"], error.get("data")
+            full = data if data and isinstance(data, str | dict | list) else bare
         try:
-            message = parser.encode_connect_error(parser.prefix(name), error)
+            message = parser.encode_connect_error(parser.prefix(name), full)
         except (TypeError, ValueError):
             log.exception("the data of a refusal can't be sent")
-            message = parser.encode_connect_error(parser.prefix(name), {"message": error["message"]})
+            message = parser.encode_connect_error(parser.prefix(name), bare)
         self.session.send(message)
 
     def _drop(self, socket: Socket, error: dict[str, Any]) -> None:
         """The connect handler refused this socket."""
         if socket.connected:  # always_connect
-            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix, error))
+            data = error if self.session.protocol == 4 else None
+            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix, data))
         elif socket.disconnect_reason is None:
             self._refuse(socket.namespace.name, error)
         socket.connected = False
@@ -299,7 +321,8 @@ class Client:
         except Exception:
             log.exception("a disconnect handler failed")
         finally:
-            socket.namespace.adapter.remove(socket)
+            if socket.namespace.sockets.get(socket.id) is socket:  # else its id is another one's already, see _name()
+                socket.namespace.adapter.remove(socket)
             self._ended()
 
     def _vacate(self, socket: Socket) -> None:
