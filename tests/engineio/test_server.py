@@ -82,6 +82,20 @@ def test_a_request_that_is_refused_opens_nothing(engine, environment, code):
     assert engine.handler.opened == []
 
 
+@pytest.mark.parametrize(("query", "code"), [("", 5), ("EIO=2&", 5), ("EIO=3&", None), ("EIO=4&", None)])
+def test_revision_3_is_let_in_where_it_is_allowed(query, code):
+    engine = EngineServer(Options(cors_allowed_origins=[], allow_eio3=True), RecordingHandler())
+    _, headers, body = ask(engine, environ(query + "transport=polling"))
+    if code is None:
+        [session] = engine.sessions.values()
+        assert session.protocol == (3 if "3" in query else 4)
+        assert headers["Content-Type"] == "text/plain; charset=UTF-8"
+    else:
+        assert json.loads(body)["code"] == code
+        assert engine.sessions == {}
+    engine.close()
+
+
 def test_a_websocket_under_a_server_that_gives_no_socket_is_refused_with_the_way_out(engine, caplog):
     status, _, _ = ask(engine, environ("EIO=4&transport=websocket", **UPGRADE))
     assert status == "400 Bad Request"
