@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import pytest
 
 from .conftest import Serve
 from .launch import Server, ours
-from .raw import BINARY, TEXT, Closed, Headers, Response, WebSocket, wait_until
+from .raw import BINARY, TEXT, Closed, Headers, wait_until
+from .revision3 import OldPolling, join_websocket, open_websocket, split, write
 from .test_engineio_errors import BAD_REQUEST, UNKNOWN_SID, UNSUPPORTED_VERSION, judge
 
 OCTETS = [("Content-Type", "application/octet-stream")]
@@ -25,95 +25,6 @@ def old(serve: Serve) -> Server:
 @pytest.fixture(scope="module")
 def strict(serve: Serve) -> Server:
     return serve(allow_eio3=True, ping_interval=0.3, ping_timeout=0.2, connect_timeout=30)
-
-
-def split(body: bytes) -> list[str | bytes]:
-    """The packets of a payload of either kind, by the letter; UTF-16 units are counted by hand."""
-    packets: list[str | bytes] = []
-    if body[:1] in (b"\0", b"\1"):
-        while body:
-            kind, end = body[0], body.index(b"\xff")
-            size = int("".join(map(str, body[1:end])))
-            data, body = body[end + 1 : end + 1 + size], body[end + 1 + size :]
-            assert len(data) == size
-            packets.append(data if kind else data.decode())
-        return packets
-    text = body.decode().encode("utf-16-be")
-    while text:
-        head, _, _ = text.decode("utf-16-be").partition(":")
-        start = 2 * (len(head) + 1)
-        end = start + 2 * int(head)
-        packets.append(text[start:end].decode("utf-16-be"))
-        text = text[end:]
-    return packets
-
-
-def write(*packets: str) -> bytes:
-    return "".join(f"{len(item)}:{item}" for item in packets).encode()
-
-
-class OldPolling:
-    """A long-polling session of revision 3."""
-
-    def __init__(self, server: Server, more: str = "") -> None:
-        self.server = server
-        self.getter, self.poster = server.connect(), server.connect()
-        self.opening = self.getter.request("GET", server.url(revision=3) + more)
-        self.backlog = split(self.opening.body)
-        first = self.backlog.pop(0)
-        assert isinstance(first, str)
-        assert first[0] == "0"
-        self.handshake: dict[str, Any] = json.loads(first[1:])
-        self.sid: str = self.handshake["sid"]
-        self.url = server.url(revision=3, sid=self.sid)
-
-    def __enter__(self) -> OldPolling:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.getter.close()
-        self.poster.close()
-
-    def post(self, body: bytes, headers: Headers = ()) -> Response:
-        return self.poster.request("POST", self.url, headers or [("Content-Type", "text/plain;charset=UTF-8")], body)
-
-    def send(self, *packets: str) -> None:
-        response = self.post(write(*packets))
-        assert (response.status, response.body) == (200, b"ok"), response
-
-    def poll(self) -> Response:
-        return self.getter.request("GET", self.url)
-
-    def receive(self) -> str | bytes:
-        while not self.backlog:
-            response = self.poll()
-            if response.status != 200:
-                raise Closed(repr(response))
-            self.backlog = split(response.body)
-        return self.backlog.pop(0)
-
-    def join(self) -> OldPolling:
-        assert [self.receive(), self.receive()] == ["40", '42["auth",{}]']
-        return self
-
-
-def open_websocket(server: Server, sid: str | None = None, more: str = "") -> WebSocket:
-    response, connection = server.upgrade(server.url(transport="websocket", sid=sid, revision=3) + more)
-    assert response.status == 101, response
-    websocket = WebSocket(connection, sid)
-    if sid is None:
-        packet = websocket.receive()
-        assert isinstance(packet, str)
-        assert packet[0] == "0"
-        websocket.handshake = json.loads(packet[1:])
-        websocket.sid = websocket.handshake["sid"]
-    return websocket
-
-
-def join(server: Server) -> WebSocket:
-    websocket = open_websocket(server)
-    assert [websocket.receive(), websocket.receive()] == ["40", '42["auth",{}]']
-    return websocket
 
 
 # -- letting in ------------------------------------------------------------------------------------------------------
@@ -153,7 +64,7 @@ def test_the_handshake_of_polling_brings_the_main_namespace_along(old: Server) -
 
 
 def test_the_handshake_of_websocket_is_followed_by_the_main_namespace(old: Server) -> None:
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         assert websocket.handshake["upgrades"] == []
         assert websocket.is_alive()
 
@@ -249,7 +160,7 @@ def test_a_client_that_is_sent_away_is_told_so(old: Server) -> None:
 
 
 def test_binary_frames_have_their_type_in_front(old: Server) -> None:
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send(f'451-["message",{PLACE}]')
         websocket.send(b"\x04\x01\x02")
         assert websocket.receive_frame() == (TEXT, f'451-["message-back",{PLACE}]'.encode())
@@ -269,7 +180,7 @@ def test_base64_is_understood_in_a_frame_and_sent_to_who_takes_text_only(old: Se
 def test_a_message_that_is_no_packet_closes_the_connection(old: Server, message: str | bytes) -> None:
     if not ours(True, node=False):
         pytest.skip("Node ignores some of these")
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send(message)
         assert websocket.receive_close() is not None
 
@@ -281,7 +192,7 @@ def test_a_ping_is_answered(old: Server) -> None:
     with OldPolling(old).join() as session:
         session.send("2")
         assert session.poll().body == b"1:3"
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send("2")
         assert websocket.receive() == "3"
 
@@ -290,7 +201,7 @@ def test_a_pong_is_in_the_wrong_direction(old: Server) -> None:
     with OldPolling(old).join() as session:
         session.post(write("3"))
         assert judge(session.poll()) == UNKNOWN_SID
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send("3")
         websocket.receive_close(alive=False)
     for sid in (session.sid, websocket.sid):
@@ -298,7 +209,7 @@ def test_a_pong_is_in_the_wrong_direction(old: Server) -> None:
 
 
 def test_the_server_never_pings_and_a_client_that_pings_stays(strict: Server) -> None:
-    with join(strict) as websocket:
+    with join_websocket(strict) as websocket:
         for _ in range(8):
             time.sleep(0.15)
             websocket.send("2")
@@ -315,7 +226,7 @@ def test_a_client_that_does_not_ping_is_closed(strict: Server, transport: str) -
             response = session.poll()
             assert (response.status, response.body) in {(200, b"1:1"), (400, response.body)}, response
     else:
-        with join(strict) as websocket:
+        with join_websocket(strict) as websocket:
             sid = websocket.sid
             websocket.receive_close(alive=False)
     assert time.monotonic() - started >= 0.5 - 0.05  # a lower bound holds on the noisiest machine
@@ -344,7 +255,7 @@ def test_an_upgrade(old: Server) -> None:
 
 
 def test_a_namespace_with_a_query(old: Server) -> None:
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send("40/custom?token=a%20b&n=1,")
         assert websocket.receive() == "40/custom,"
         assert websocket.receive() == '42/custom,["auth",{"token":"a b","n":"1"}]'
@@ -356,7 +267,7 @@ def test_a_namespace_with_a_query(old: Server) -> None:
 
 
 def test_a_refused_namespace_gets_the_data_and_an_unknown_one_the_message(old: Server) -> None:
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send("40/custom?refuse=no")
         assert websocket.receive() == '44/custom,{"code":7}'
         if ours(True, node=False):
@@ -365,20 +276,20 @@ def test_a_refused_namespace_gets_the_data_and_an_unknown_one_the_message(old: S
 
 
 def test_the_server_disconnects_a_namespace(old: Server) -> None:
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send('42["leave-me"]')
         assert websocket.receive() == "41"
 
 
 def test_a_second_connect_to_the_main_namespace_closes_the_connection(old: Server) -> None:
-    with join(old) as websocket:
+    with join_websocket(old) as websocket:
         websocket.send("40")
         assert websocket.receive_close() is not None
 
 
 def test_a_broadcast_reaches_clients_of_both_revisions_in_the_form_of_each(old: Server) -> None:
     text = f'451-["shout",{PLACE}]'
-    with OldPolling(old).join() as polling, join(old) as websocket, old.open_websocket() as new:
+    with OldPolling(old).join() as polling, join_websocket(old) as websocket, old.open_websocket() as new:
         new.send("40")
         new.receive()
         new.receive()
