@@ -3,6 +3,7 @@
 import json
 import re
 
+import gevent
 import pytest
 from contract.carriers import WebSocket
 from contract.recording import DirectTransport, RecordingHandler, request
@@ -12,6 +13,7 @@ from flask_socketio_py.config import Options
 from flask_socketio_py.engineio import server as module
 from flask_socketio_py.engineio.reasons import Reason
 from flask_socketio_py.engineio.server import EngineServer
+from flask_socketio_py.engineio.session import State
 
 from .environs import UPGRADE, environ
 
@@ -94,6 +96,23 @@ def test_revision_3_is_let_in_where_it_is_allowed(query, code):
         assert json.loads(body)["code"] == code
         assert engine.sessions == {}
     engine.close()
+
+
+def test_a_client_of_revision_3_that_is_silent_is_closed_unless_it_is_we_who_do_not_read():
+    handler = RecordingHandler()
+    engine = EngineServer(Options(ping_interval=0.3, ping_timeout=0.3), handler)
+    silent, lively, held = (engine.adopt(request("3"), DirectTransport()) for _ in range(3))
+    held.pause()
+    while silent.state is not State.CLOSED:
+        gevent.sleep(0.005)
+        lively.receive("2")
+    assert handler.reasons == [Reason.PING_TIMEOUT]
+    assert held.state is lively.state is State.OPEN
+    assert {message.text for message in lively.transport.taken} == {b"3"}
+    held.resume()
+    wait_until(lambda: held.state is lively.state is State.CLOSED)
+    assert handler.reasons == [Reason.PING_TIMEOUT] * 3
+    assert not engine.sessions
 
 
 def test_a_websocket_under_a_server_that_gives_no_socket_is_refused_with_the_way_out(engine, caplog):
