@@ -69,7 +69,7 @@ class Options:
     generate_id: Callable[..., str] | None = None
     #: A message that every session receives with its handshake: text or binary data, or a function that makes it.
     initial_packet: str | bytes | Callable[[], str | bytes] | None = None
-    #: Also serve clients of revision 3 of Engine.IO (JavaScript 2.x).
+    #: Also serve clients of revision 3 of Engine.IO and 4 of Socket.IO (JavaScript 2.x).
     allow_eio3: bool = False
     #: Compress WebSocket messages of clients that can; ``{"threshold": bytes, "level": 0 to 9, "mem_level": 1 to 9,
     #: "server_max_window_bits": 9 to 15, "client_max_window_bits": 9 to 15}`` or ``True`` for the defaults.
@@ -122,6 +122,8 @@ class Options:
         if self.async_mode not in (None, "gevent", "gevent_uwsgi", "threading"):
             hint = "eventlet is not supported: remove async_mode" if self.async_mode == "eventlet" else "leave it out"
             raise ValueError(f"Invalid async_mode specified: {self.async_mode!r} ({hint}, gevent always serves)")
+        if not isinstance(self.allow_eio3, bool):
+            raise TypeError(f"allow_eio3 must be True or False, not {self.allow_eio3!r}")
         if self.default_ack_timeout is not None:
             _positive("default_ack_timeout", self.default_ack_timeout)
         if isinstance(self.parser, str) and self.parser not in PARSERS:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from gevent import Timeout
 
 from ..errors import EngineIOError
+from .revision3 import content_type
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
@@ -49,7 +50,7 @@ def payload_response(environ: Mapping[str, Any], body: bytes, headers: Headers, 
     """The answer to a GET: packets, compressed from ``threshold`` bytes on where the client takes it (``None``:
     never).
     """
-    headers = [("Content-Type", "text/plain; charset=UTF-8"), *polling_headers(environ), *headers]
+    headers = [("Content-Type", content_type(body)), *polling_headers(environ), *headers]
     if threshold is not None and len(body) >= threshold:
         encoding = _accepted_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         if encoding == "gzip":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..websocket.frames import BINARY, encode_frame, frame_head
 from . import packet, payload
+from .revision3 import Encoder
 
 
 class PreparedMessage:
@@ -16,7 +17,7 @@ class PreparedMessage:
     Without a text (``b""``) it is the binary messages alone.
     """
 
-    __slots__ = ("_body", "_frames", "_head", "_packets", "attachments", "compress")
+    __slots__ = ("_body", "_forms", "_frames", "_head", "_packets", "attachments", "compress")
 
     def __init__(
         self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"", compress: bool = True
@@ -31,6 +32,8 @@ class PreparedMessage:
         self.compress = compress
         self._frames: bytes | None = None
         self._packets: bytes | None = None
+        # Only where clients of revision 3 receive the message.
+        self._forms: dict[Encoder, bytes] | None = None
 
     @property
     def text(self) -> bytes:
@@ -64,9 +67,23 @@ class PreparedMessage:
             self._packets = packets
         return packets
 
+    def form(self, encoder: Encoder) -> bytes:
+        """A further wire form: what an encoder of ``revision3`` makes of this message, made once."""
+        forms = self._forms
+        if forms is None:
+            forms = self._forms = {}
+        form = forms.get(encoder)
+        if form is None:
+            form = forms[encoder] = encoder(self.text, self.attachments)
+        return form
 
-PING = PreparedMessage(packet.PING_PACKET)
-PROBE_PONG = PreparedMessage(packet.PROBE_PONG_PACKET)
+
+# Control packets alone make no body worth compressing.
+CLOSE = PreparedMessage(packet.CLOSE_PACKET, compress=False)
+PING = PreparedMessage(packet.PING_PACKET, compress=False)
+PONG = PreparedMessage(packet.PONG_PACKET, compress=False)
+NOOP = PreparedMessage(packet.NOOP_PACKET, compress=False)
+PROBE_PONG = PreparedMessage(packet.PROBE_PONG_PACKET, compress=False)
 
 
 def prepare(data: str | bytes) -> PreparedMessage:

@@ -55,6 +55,13 @@ class EngineIORequest:
         self.environ["wsgi.input"] = NO_BODY
 
     @property
+    def text_only(self) -> bool:
+        """Whether this is a client of revision 3 that can't take binary data (``b64=1``)."""
+        if self.protocol != "3":
+            return False
+        return any(name == "b64" for name, _ in parse_qsl(self.environ.get("QUERY_STRING", ""), max_num_fields=100))
+
+    @property
     def method(self) -> str:
         """The HTTP method."""
         return str(self.environ["REQUEST_METHOD"])
@@ -86,8 +93,8 @@ def parse(environ: dict[str, Any], transports: tuple[str, ...]) -> EngineIOReque
     return EngineIORequest(environ, transport, parameters.get("sid"), parameters.get("EIO", ""), is_upgrade(environ))
 
 
-def check_session(request: EngineIORequest, transport: str | None) -> None:
-    """Check a request for a session whose transport is given (``None``: there is no such session).
+def check_session(request: EngineIORequest, transport: str | None, protocol: str = "4") -> None:
+    """Check a request for a session whose transport (``None``: there is no such session) and revision are given.
 
     Raises:
         EngineIOError: code 1 for an unknown session, 3 for another transport or another protocol revision.
@@ -101,12 +108,12 @@ def check_session(request: EngineIORequest, transport: str | None) -> None:
             name="TRANSPORT_MISMATCH",
             details={"transport": request.transport, "previous_transport": transport},
         )
-    if request.protocol != "4":
+    if request.protocol != protocol:
         raise EngineIOError(
             3,
             "protocol mismatch",
             name="PROTOCOL_MISMATCH",
-            details={"protocol": request.protocol, "previous_protocol": "4"},
+            details={"protocol": request.protocol, "previous_protocol": protocol},
         )
     if request.upgrade and request.transport != "websocket":
         raise EngineIOError(
@@ -135,13 +142,15 @@ def check_handshake(request: EngineIORequest) -> None:
         )
 
 
-def check_revision(request: EngineIORequest) -> None:
+def check_revision(request: EngineIORequest, *, allow_eio3: bool = False) -> None:
     """Check the protocol revision of a handshake, which the reference does after everything else.
 
+    The reference takes whatever is not 4 for revision 3; here a client has to say so (``EIO=3``).
+
     Raises:
-        EngineIOError: code 5 for anything but revision 4.
+        EngineIOError: code 5 for anything but revision 4, and revision 3 where it is allowed.
     """
-    if request.protocol != "4":
+    if request.protocol != "4" and not (allow_eio3 and request.protocol == "3"):
         raise EngineIOError(5, f"revision {request.protocol[:10]!r}", details={"protocol": request.protocol})
 
 

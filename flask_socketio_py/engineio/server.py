@@ -2,7 +2,8 @@
 
 sid -> Session; errors -> one answer; deadlines -> the timekeeper.
 
-Engine.IO protocol 4. The layer above is a ``session.Handler``; must not know Socket.IO or Flask.
+Engine.IO protocol 4, and 3 where ``allow_eio3`` lets it in. The layer above is a ``session.Handler``; must not know
+Socket.IO or Flask.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gevent import get_hub
+from gevent import get_hub, sleep
 
 from ..config import Options
 from ..errors import EngineIOError, PacketError
@@ -22,7 +23,7 @@ from ..websocket import handshake
 from ..websocket.connection import Connection
 from ..websocket.takeover import find_socket, take_over
 from . import message as messages
-from . import packet, payload
+from . import packet
 from .cookie import SessionCookie
 from .cors import CorsPolicy
 from .heartbeat import Timekeeper
@@ -78,6 +79,8 @@ class EngineServer:
         self.timekeeper = Timekeeper()
         self._pings = self.timekeeper.queue(options.interval, self._ping)
         self._pongs = self.timekeeper.queue(options.ping_timeout, self._missed)
+        #: Clients of revision 3, which ping by themselves.
+        self._silences = self.timekeeper.queue(options.announced_interval + options.ping_timeout, self._missed)
         self._lingering = self.timekeeper.queue(LINGER, self._give_up)
         self._probes = self.timekeeper.queue(options.upgrade_timeout, self._probe_timed_out)
 
@@ -134,7 +137,7 @@ class EngineServer:
         environ = request.environ
         if self.hooks is not None:
             self.hooks.admit(environ)
-        check_revision(request)
+        check_revision(request, allow_eio3=self.options.allow_eio3)
         sid = self._new_sid(environ)
         try:
             session = Session(sid, self, self.handler, request)
@@ -147,9 +150,11 @@ class EngineServer:
             self._register(session)
         finally:
             self._reserved.discard(sid)
+        if session.protocol == 3:
+            sleep(0)  # it joins the main namespace by opening: the answer of a quick connect handler travels along
         waiting = session.drain() if session.transport is transport else []
-        first = [*initial, *waiting]
-        body = payload.join([self._open_packet(session, upgrades=True), *(message.packets() for message in first)])
+        opened = PreparedMessage(self._open_packet(session, upgrades=True))
+        body = transport.encode([opened, *initial, *waiting])
         return self._answer(environ, payload_response(environ, body, headers, self._threshold), start_response, True)
 
     def _answer(
@@ -161,9 +166,10 @@ class EngineServer:
 
     def _continue(self, request: EngineIORequest, start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
         session = self.sessions.get(request.sid or "")
-        check_session(request, None if session is None else session.transport.name)
         if session is None:
+            check_session(request, None)
             raise AssertionError("an unknown session passed the check")
+        check_session(request, session.transport.name, session.request.protocol)
         if request.upgrade:
             return self._open_websocket(session, request, start_response, headers)
         transport = session.transport
@@ -185,13 +191,14 @@ class EngineServer:
         raise EngineIOError(3, f"method {request.method[:20]!r}")
 
     def _push(self, session: Session, transport: PollingTransport, request: EngineIORequest) -> None:
-        if request.environ.get("CONTENT_TYPE", "").lower().startswith("application/octet-stream"):
+        binary = request.environ.get("CONTENT_TYPE", "").lower().startswith("application/octet-stream")
+        if binary and session.protocol == 4:
             session.apply(Event.TRANSPORT_FAILED)
             raise EngineIOError(3, "a binary body in revision 4")
         transport.begin_push()
         try:
             body = read_body(request.environ, self.options.max_http_buffer_size, self.options.body_timeout)
-            transport.push(body)
+            transport.push(body, binary=binary)
         except PacketError:
             session.apply(Event.BAD_PACKET)
         finally:
@@ -226,17 +233,19 @@ class EngineServer:
         transport = WebSocketTransport(session, taken.ended, probing=not new)
         connection = Connection(taken.sock, transport, max_payload=self.options.max_http_buffer_size)
         transport.attach(connection)
+        connection.start(taken.leftover)  # nothing is read before the hub's next turn; what opens it may pause it
         head = b"" if taken.answered else handshake.response_head([*switching, *headers])
         if new:
             session.transport = transport
             opened = PreparedMessage(self._open_packet(session, upgrades=False)).frames()
-            connection.send(b"".join([head, opened, *(message.frames() for message in initial)]))
+            connection.send(head + opened)
+            for message in initial:
+                transport.write(message)
             self._register(session)
         else:
             self.timekeeper.add(self._probes, (session, transport))
             if head:
                 connection.send(head)
-        connection.start(taken.leftover)
         return taken.result
 
     def adopt(self, request: EngineIORequest, transport: Transport) -> Session:
@@ -269,8 +278,11 @@ class EngineServer:
             self._give_up(session)
 
     def ponged(self, session: Session) -> None:
-        self._pongs.discard(session)
-        self.timekeeper.add(self._pings, session)
+        if session.protocol == 4:
+            self._pongs.discard(session)
+            self.timekeeper.add(self._pings, session)
+        else:
+            self.timekeeper.add(self._silences, session)
 
     def extended(self, session: Session) -> None:
         self.timekeeper.add(self._pongs, session)
@@ -288,12 +300,13 @@ class EngineServer:
         self.sessions[session.sid] = session
         session.request.issued = time.time()
         session.request.keep()
-        self.timekeeper.add(self._pings, session)
+        self.ponged(session)
         self.handler.on_open(session)
 
     def _stop_heartbeat(self, session: Session) -> None:
         self._pings.discard(session)
         self._pongs.discard(session)
+        self._silences.discard(session)
 
     def _new_sid(self, environ: dict[str, Any]) -> str:
         """120 random bits in 20 characters: as long as the reference's, and nobody can guess it. Or the hook's."""
@@ -345,7 +358,8 @@ class EngineServer:
 
     def _missed(self, session: Session) -> None:
         if session.paused:
-            self.timekeeper.add(self._pongs, session)  # it is we who don't read
+            # It is we who don't read.
+            self.timekeeper.add(self._pongs if session.protocol == 4 else self._silences, session)
             return
         session.apply(Event.PING_TIMED_OUT)
 

@@ -1,7 +1,8 @@
 """Client: one Engine.IO session; gathers attachments, leads packets to their sockets, starts handlers under limits.
 
 Everything here is called by the session, in the reader: it must not block. Socket.IO protocol 5; what a peer does wrong
-ends its connection as the reference server ends it (node-server 1.5, "protocol violations").
+ends its connection as the reference server ends it (node-server 1.5, "protocol violations"). Protocol 4, of sessions of
+revision 3, differs only in how a namespace is joined and refused.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Client:
     # -- Handler -----------------------------------------------------------------------------------------------------
 
     def on_open(self, session: Session) -> None:
-        """Nothing to do: the server opened the session and made this client."""
+        """Called by the server, which made this client: in protocol 4 the main namespace is joined without a packet."""
+        if session.protocol == 3:
+            entrance.connect(self, "/", None)
 
     def on_message(self, session: Session, data: str | bytes) -> None:
         try:
@@ -97,6 +100,8 @@ class Client:
     def _receive(self, received: Packet) -> None:
         kind, namespace, ack_id, data, _ = received
         if kind == packet.CONNECT:
+            if self.session.protocol == 3:
+                namespace, data = packet.split_query(namespace)
             entrance.connect(self, namespace, data or None)
             return
         socket = self.sockets.get(namespace)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ..engineio.message import PreparedMessage
 from ..errors import PacketError
@@ -21,6 +22,8 @@ MAX_ATTACHMENTS = 10
 RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
 #: How deep the data of a binary packet may be nested.
 MAX_DEPTH = 200
+#: Values that the query of a CONNECT may have.
+MAX_QUERY_FIELDS = 100
 
 # Digits are ASCII; the namespace ends at the first comma, or with the packet. Bounded, so that int() stays cheap.
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,20})", re.DOTALL)
@@ -91,6 +94,19 @@ def _event(data: Any) -> list[Any]:
     elif isinstance(name, bool) or not isinstance(name, int | float):
         raise PacketError("an event whose name is no string")
     return data
+
+
+def split_query(namespace: str) -> tuple[str, dict[str, str]]:
+    """The namespace and the auth of a CONNECT of protocol 4, which is ``/namespace?name=value`` and has no data.
+
+    Raises:
+        PacketError: for a query of very many values.
+    """
+    name, _, query = namespace.partition("?")
+    try:
+        return name, dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError as error:
+        raise PacketError("a query of too many values") from error
 
 
 def namespace_prefix(namespace: str) -> bytes:

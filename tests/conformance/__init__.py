@@ -16,5 +16,8 @@ Where the official Node server and this package differ on purpose, the test says
 | no pong, but an upgrade in between | never timed out | `ping timeout` | a silent client must go |
 | Origin that `cors` does not allow | served, without headers | refused | a browser enforces nothing on a WebSocket |
 | `cookie` as a mapping | merged into defaults | exactly what is given | Flask-SocketIO's meaning |
+| `EIO` neither 3 nor 4, with `allow_eio3` | taken for 3 | refused, code 5 | a client has to say what it speaks |
+| revision 3: a body or frame that is no packet | sometimes let through | connection closed | as in revision 4 |
+| revision 3: unknown namespace | `{"message":…}` | `"Invalid namespace"` | as every refusal there |
 | Origin, nothing configured | not looked at | own origin only | Flask-SocketIO's default, and safer |
 """

@@ -51,7 +51,8 @@ def test_any_data_becomes_a_message():
 
 
 def test_what_the_server_itself_sends():
-    assert (message.PING.text, message.PROBE_PONG.text) == (b"2", b"3probe")
+    assert (message.CLOSE.text, message.PING.text, message.PONG.text, message.NOOP.text) == (b"1", b"2", b"3", b"6")
+    assert message.PROBE_PONG.text == b"3probe"
 
 
 @settings(deadline=None)

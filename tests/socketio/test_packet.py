@@ -223,3 +223,27 @@ def test_all_heads_in_all_combinations():
         got = decode(text)
         assert got[:3] == (int(kind), namespace[:-1] or "/", int(ack) if ack else None)
         assert got[4] == len(re.findall("-", count))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "split"),
+    [
+        ("/", ("/", {})),
+        ("/a", ("/a", {})),
+        ("/a?", ("/a", {})),
+        ("/a?b=c&d=&e&b=last", ("/a", {"b": "last", "d": "", "e": ""})),
+        ("/a?b=%C3%A9+%26%3d?", ("/a", {"b": "é &=?"})),
+        ("?a=b", ("", {"a": "b"})),
+        ("/a?&&=", ("/a", {"": ""})),
+        ("/a?%ff=%zz", ("/a", {"\ufffd": "%zz"})),
+    ],
+)
+def test_the_namespace_of_a_connect_of_protocol_4_has_a_query(namespace, split):
+    assert packet.split_query(namespace) == split
+
+
+def test_the_values_of_a_query_are_bounded():
+    most = packet.MAX_QUERY_FIELDS
+    assert len(packet.split_query("/a?" + "&".join(f"{number}=" for number in range(most)))[1]) == most
+    with pytest.raises(PacketError):
+        packet.split_query("/a?" + "&".join(f"{number}=" for number in range(most + 1)))

@@ -10,6 +10,7 @@ const SCENARIOS = {
   ...require("./connecting.cjs"),
   ...require("./data.cjs"),
   ...require("./transports.cjs"),
+  ...require("./v2.cjs"),
 };
 const TIMEOUT = 40_000;
 
