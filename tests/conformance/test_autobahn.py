@@ -77,7 +77,7 @@ def test_an_offer_with_too_small_a_window_is_declined(tmp_path: Path) -> None:
 
 
 def test_a_small_window_for_everybody(tmp_path: Path) -> None:
-    names = [f"13.{group}.{size}" for group in (1, 3, 5, 6, 7) for size in (4, 7, 12)]
+    names = [f"13.{group}.{size}" for group in (3, 5, 7) for size in (4, 12)]
     cases = run_cases(tmp_path, included(names), deflate={"threshold": 0, "server_max_window_bits": 9})
-    assert len(cases) == 15
+    assert len(cases) == 6
     assert failures(cases) == {}
