@@ -1,7 +1,6 @@
 """Owns where permessage-deflate is agreed to, and that one message serves clients with it, without it, and pollers."""
 
 import zlib
-from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -9,6 +8,8 @@ from contract.carriers import Polling
 from contract.recording import RecordingHandler
 from contract.waiting import wait_until
 from gevent import socket
+from gevent.pywsgi import WSGIServer
+from geventwebsocket.handler import WebSocketHandler
 
 from flask_socketio_py.config import Options
 from flask_socketio_py.engineio.message import PreparedMessage
@@ -24,16 +25,9 @@ TEXT = b"4" + b"text " * 1000
 class Client:
     """The other end of a WebSocket: its 101, and the bytes behind it."""
 
-    def __init__(self, engine, offer, **more):
-        theirs, self.sock = socket.socketpair()
+    def __init__(self, sock):
+        self.sock = sock
         self.sock.settimeout(10)
-        extensions = {"HTTP_SEC_WEBSOCKET_EXTENSIONS": offer} if offer else {}
-        more = {name: value(theirs) if callable(value) else value for name, value in more.items()}
-        environment = environ(
-            "EIO=4&transport=websocket", **UPGRADE, **extensions, **{"gunicorn.socket": theirs, **more}
-        )
-        engine(environment, lambda status, headers: None)
-        self.session = engine.handler.opened[-1]
         self.data = b""
 
     def read(self, size):
@@ -49,14 +43,11 @@ class Client:
         while b"\r\n\r\n" not in self.data:
             self.data += self.sock.recv(65536)
         head, _, self.data = self.data.partition(b"\r\n\r\n")
-        self.skip_open_packet()
-        agreed = [line for line in head.decode().split("\r\n") if line.lower().startswith("sec-websocket-extensions")]
-        return agreed[0].partition(": ")[2] if agreed else None
-
-    def skip_open_packet(self):
         first, length = self.read(2)
         assert first == 0x81
         assert self.read(length if length < 126 else int.from_bytes(self.read(2), "big"))[:1] == b"0"
+        agreed = [line for line in head.decode().split("\r\n") if line.lower().startswith("sec-websocket-extensions")]
+        return agreed[0].partition(": ")[2] if agreed else None
 
 
 @pytest.fixture
@@ -67,8 +58,14 @@ def serve():
         if engine is None:
             engine = EngineServer(Options(cors_allowed_origins=[], **options), RecordingHandler())
             engines.append(engine)
-        clients.append(Client(engine, offer))
-        return clients[-1]
+        theirs, ours = socket.socketpair()
+        extensions = {"HTTP_SEC_WEBSOCKET_EXTENSIONS": offer} if offer is not None else {}
+        environment = environ("EIO=4&transport=websocket", **UPGRADE, **extensions, **{"gunicorn.socket": theirs})
+        engine(environment, lambda status, headers: None)
+        client = Client(ours)
+        client.session = engine.handler.opened[-1]
+        clients.append(client)
+        return client
 
     yield start
     for engine in engines:
@@ -118,16 +115,24 @@ def test_the_windows_of_the_option_are_those_agreed_to(serve):
 
 
 def test_not_where_the_101_was_written_without_it():
-    """gevent-websocket's own worker has answered before the application is asked."""
+    """gevent-websocket's own handler has answered before the application is asked."""
     engine = EngineServer(Options(cors_allowed_origins=[], per_message_deflate=True), RecordingHandler())
-    handler = SimpleNamespace(stream=None)
-    client = Client(engine, OFFER, **{"wsgi.websocket": handler})
-    client.skip_open_packet()
-    client.session.send(PreparedMessage(TEXT))
-    assert client.read(4 + len(TEXT))[0] == 0x81
-    client.sock.sendall(b"\xc1\x80\0\0\0\0")
-    wait_until(lambda: engine.sessions == {})
-    client.sock.close()
+    server = WSGIServer(("127.0.0.1", 0), engine, handler_class=WebSocketHandler, log=None, error_log=None)
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.server_port), 10) as sock:
+        sock.sendall(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Extensions: " + OFFER.encode() + b"\r\n\r\n"
+        )
+        client = Client(sock)
+        assert client.head() is None
+        (session,) = engine.handler.opened
+        session.send(PreparedMessage(TEXT))
+        assert client.read(4 + len(TEXT))[0] == 0x81
+        sock.sendall(b"\xc1\x80\0\0\0\0")
+        wait_until(lambda: engine.sessions == {})
+    server.stop()
 
 
 def test_one_message_for_clients_with_and_without_it_and_for_pollers(serve):
