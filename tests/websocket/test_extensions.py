@@ -265,6 +265,8 @@ def test_an_empty_message(data):
         b"\x06",
         b"Hello, not compressed",
         deflated(b"Hello" * 100)[:-2],
+        b"\0\x10\0\xef\xffHello",  # a stored block of 16 bytes, of which 5 are there
+        b"\4",  # the first bits of a block
         deflated(b"Hello") + b"\0",
         deflated(b"Hello") + b"\0\0\xff\xff",
         deflated(b"Hello", flush=zlib.Z_FINISH) + b"\0\0",
@@ -274,7 +276,7 @@ def test_an_empty_message(data):
         zlib.compress(b"Hello"),
         zlib.compress(b"Hello", wbits=31),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_what_is_no_compressed_message_is_an_error(data):
     with pytest.raises(zlib.error):

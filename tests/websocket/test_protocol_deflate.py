@@ -113,6 +113,7 @@ VIOLATIONS = {
     "not compressed": (masked(TEXT, b"Hello", rsv=RSV1), INVALID_PAYLOAD),
     "corrupt in the first fragment": (masked(TEXT, b"\xff" * 5, fin=False, rsv=RSV1), INVALID_PAYLOAD),
     "truncated": (masked(TEXT, GOOD[:-3], rsv=RSV1), INVALID_PAYLOAD),
+    "half a stored block": (frames(TEXT, b"\0\x10\0\xef\xffHello", 2), INVALID_PAYLOAD),
     "data behind the end": (masked(TEXT, GOOD + b"x", rsv=RSV1), INVALID_PAYLOAD),
     "data behind a final block": (masked(TEXT, b"\3\0\0\0", rsv=RSV1), INVALID_PAYLOAD),
     "a fragment behind a final block": (
