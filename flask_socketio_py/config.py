@@ -14,6 +14,14 @@ from typing import Any
 
 TRANSPORTS = ("polling", "websocket")
 PARSERS = ("default", "msgpack")
+#: What ``per_message_deflate`` may hold: the least and the most of each.
+_DEFLATE_SETTINGS = {
+    "threshold": (0, sys.maxsize),
+    "level": (0, 9),
+    "mem_level": (1, 9),
+    "server_max_window_bits": (9, 15),
+    "client_max_window_bits": (9, 15),
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class Options:
     #: Also serve clients of revision 3 of Engine.IO and 4 of Socket.IO (JavaScript 2.x).
     allow_eio3: bool = False
     #: Compress WebSocket messages of clients that can; ``{"threshold": bytes, "level": 0 to 9, "mem_level": 1 to 9,
-    #: "server_max_window_bits": 9 to 15, "client_max_window_bits": 9 to 15}`` or ``True`` for the defaults.
+    #: "server_max_window_bits": 9 to 15, "client_max_window_bits": 9 to 15}`` with any of these, or ``True`` for the
+    #: defaults: from 1024 bytes on, level 6, memory 8, windows 15.
     per_message_deflate: bool | Mapping[str, int] = False
     #: Compress polling answers (``{"threshold": bytes}`` is understood, too) ...
     http_compression: bool | Mapping[str, int] = True
@@ -130,6 +139,7 @@ class Options:
             raise ValueError(f"parser must be one of {', '.join(PARSERS)}, or an object, not {self.parser!r}")
         if not isinstance(self.initial_packet, str | bytes | None) and not callable(self.initial_packet):
             raise TypeError("initial_packet must be str, bytes or a function")
+        _check_deflate(self.per_message_deflate)
         for name in ("allow_request", "generate_id"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise TypeError(f"{name} must be a function")
@@ -232,3 +242,17 @@ def _positive(name: str, value: Any) -> None:
 def _size(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{name} must be a number of bytes, not {value!r}")
+
+
+def _check_deflate(value: Any) -> None:
+    if isinstance(value, bool):
+        return
+    if not isinstance(value, Mapping):
+        raise TypeError(f"per_message_deflate must be True, False or a dict of settings, not {value!r}")
+    for name, number in value.items():
+        if name not in _DEFLATE_SETTINGS:
+            raise ValueError(f"per_message_deflate has no setting {name!r}, only {', '.join(_DEFLATE_SETTINGS)}")
+        least, most = _DEFLATE_SETTINGS[name]
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            limits = f"{least} to {most}" if most < sys.maxsize else f"of {least} or more"
+            raise ValueError(f"per_message_deflate: {name} must be a whole number {limits}, not {number!r}")

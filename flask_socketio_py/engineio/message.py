@@ -6,7 +6,8 @@ nothing can come between them on any transport.
 
 from __future__ import annotations
 
-from ..websocket.frames import BINARY, encode_frame, frame_head
+from ..websocket.extensions import Deflate
+from ..websocket.frames import BINARY, TEXT, encode_frame, frame_head
 from . import packet, payload
 from .revision3 import Encoder
 
@@ -32,8 +33,8 @@ class PreparedMessage:
         self.compress = compress
         self._frames: bytes | None = None
         self._packets: bytes | None = None
-        # Only where clients of revision 3 receive the message.
-        self._forms: dict[Encoder, bytes] | None = None
+        # Wire forms that few clients need, by what makes them.
+        self._forms: dict[Encoder | Deflate, bytes] | None = None
 
     @property
     def text(self) -> bytes:
@@ -56,6 +57,17 @@ class PreparedMessage:
             self._frames = frames
         return frames
 
+    def deflated_frames(self, deflate: Deflate) -> bytes:
+        """The same frames with the text, and each attachment, compressed where that makes it smaller (RFC 7692).
+
+        Compressed once for all connections of the server with these settings, and by nobody while it may not be.
+        """
+        forms = self._kept_forms()
+        form = forms.get(deflate)
+        if form is None:
+            form = forms[deflate] = self._deflate(deflate)
+        return form
+
     def packets(self) -> bytes:
         """The packets of a polling body, joined."""
         if not self.attachments:
@@ -69,13 +81,31 @@ class PreparedMessage:
 
     def form(self, encoder: Encoder) -> bytes:
         """A further wire form: what an encoder of ``revision3`` makes of this message, made once."""
-        forms = self._forms
-        if forms is None:
-            forms = self._forms = {}
+        forms = self._kept_forms()
         form = forms.get(encoder)
         if form is None:
             form = forms[encoder] = encoder(self.text, self.attachments)
         return form
+
+    def _kept_forms(self) -> dict[Encoder | Deflate, bytes]:
+        if self._forms is None:
+            self._forms = {}
+        return self._forms
+
+    def _deflate(self, deflate: Deflate) -> bytes:
+        if not self.compress or self.size < deflate.threshold:
+            return self.frames()
+        pieces = [(TEXT, self.text)] if self._head else []
+        pieces += [(BINARY, attachment) for attachment in self.attachments]
+        compressed = [deflate.compress(piece) for _, piece in pieces]
+        if not any(compressed):
+            return self.frames()
+        return b"".join(
+            [
+                encode_frame(piece, opcode) if smaller is None else encode_frame(smaller, opcode, rsv1=True)
+                for (opcode, piece), smaller in zip(pieces, compressed, strict=True)
+            ]
+        )
 
 
 # Control packets alone make no body worth compressing.

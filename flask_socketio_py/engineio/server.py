@@ -21,6 +21,7 @@ from ..config import Options
 from ..errors import EngineIOError, PacketError
 from ..websocket import handshake
 from ..websocket.connection import Connection
+from ..websocket.extensions import Deflate
 from ..websocket.takeover import find_socket, take_over
 from . import message as messages
 from . import packet
@@ -76,6 +77,8 @@ class EngineServer:
         self._hub: Any = None
         self._transports = options.offered_transports
         self._threshold = options.http_threshold
+        deflate = options.per_message_deflate
+        self._deflate = None if deflate is False else Deflate(**({} if deflate is True else deflate))
         self.timekeeper = Timekeeper()
         self._pings = self.timekeeper.queue(options.interval, self._ping)
         self._pongs = self.timekeeper.queue(options.ping_timeout, self._missed)
@@ -231,8 +234,18 @@ class EngineServer:
             )
             raise _no_handshake("no socket to take over", transport=request.transport)
         transport = WebSocketTransport(session, taken.ended, probing=not new)
-        connection = Connection(taken.sock, transport, max_payload=self.options.max_http_buffer_size)
-        transport.attach(connection)
+        agreed = None
+        if self._deflate is not None and not taken.answered:  # else the 101 has gone out without it
+            agreed = self._deflate.negotiate(request.environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""))
+        if agreed is not None:
+            switching.append(("Sec-WebSocket-Extensions", agreed.header))
+        connection = Connection(
+            taken.sock,
+            transport,
+            max_payload=self.options.max_http_buffer_size,
+            window_bits=agreed.window_bits if agreed else 0,
+        )
+        transport.attach(connection, self._deflate if agreed else None)
         connection.start(taken.leftover)  # nothing is read before the hub's next turn; what opens it may pause it
         head = b"" if taken.answered else handshake.response_head([*switching, *headers])
         if new:

@@ -96,6 +96,9 @@ ACCEPTED = [
     {"initial_packet": "2[]"},
     {"initial_packet": b"x"},
     {"initial_packet": lambda: None},
+    {"per_message_deflate": True},
+    {"per_message_deflate": {}},
+    {"per_message_deflate": {"threshold": 0, "level": 1, "mem_level": 9, "server_max_window_bits": 9}},
     {"monitor_clients": False},
     {"transports": ["websocket"]},
     {"transports": "polling"},
@@ -132,6 +135,11 @@ def test_accepted_without_a_warning(app, options):
         ("parser", ["pickle", "cbor"]),
         ("default_ack_timeout", [0, "60"]),
         ("allow_eio3", [1, None, "3"]),
+        ("per_message_deflate", [None, 1, "yes", [], {"treshold": 5}, {1: 1}, {"threshold": -1}, {"threshold": True}]),
+        ("per_message_deflate: level", [{"level": 10}, {"level": -1}, {"level": "6"}, {"level": 6.0}]),
+        ("per_message_deflate: mem_level", [{"mem_level": 0}, {"mem_level": 10}]),
+        ("per_message_deflate: server_max", [{"server_max_window_bits": bits} for bits in (8, 16, -15, None)]),
+        ("per_message_deflate: client_max", [{"client_max_window_bits": bits} for bits in (8, 16, "15")]),
         ("allow_request", [True]),
         ("generate_id", ["id"]),
         ("initial_packet", [5, ["a"], "a\x1eb"]),
@@ -149,7 +157,7 @@ def test_accepted_without_a_warning(app, options):
 def test_a_value_that_cannot_be_meant_is_an_error_that_names_the_option(name, values):
     for value in values:
         with pytest.raises((TypeError, ValueError), match=name):
-            SocketIO(Flask("refused"), **{name: value})
+            SocketIO(Flask("refused"), **{name.partition(":")[0]: value})
 
 
 def test_async_mode_is_refused_in_flask_socketios_words():

@@ -9,6 +9,7 @@ const { pack } = require("./wire.cjs");
 const SCENARIOS = {
   ...require("./connecting.cjs"),
   ...require("./data.cjs"),
+  ...require("./deflate.cjs"),
   ...require("./transports.cjs"),
   ...require("./v2.cjs"),
 };
