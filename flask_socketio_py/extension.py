@@ -20,7 +20,8 @@ from .middleware import SocketIOMiddleware
 from .namespace import Namespace
 from .socketio.broadcast import BroadcastOperator
 from .socketio.json_codec import JsonCodec, ModuleCodec
-from .socketio.parser import DefaultParser, Parser
+from .socketio.msgpack_parser import MsgpackParser
+from .socketio.parser import DefaultParser, Parser, checked
 from .socketio.server import Server
 from .views import ServerView
 
@@ -364,9 +365,12 @@ def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _parser(app: Flask, settings: config.Options) -> Parser:
+    default = getattr(app.json, "default", None)
+    if settings.parser == "default":
+        return DefaultParser(JsonCodec(default) if settings.json is None else ModuleCodec(settings.json))
     if settings.json is not None:
-        return DefaultParser(ModuleCodec(settings.json))
-    return DefaultParser(JsonCodec(getattr(app.json, "default", None)))
+        raise ValueError("json goes with parser='default' only: another parser does its own encoding")
+    return MsgpackParser(default) if settings.parser == "msgpack" else checked(settings.parser)
 
 
 def _check_callable(function: Any) -> None:
