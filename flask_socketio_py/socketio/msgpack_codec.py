@@ -103,24 +103,25 @@ class MsgpackCodec:
         """
         try:
             value = self._unpack(data, ext_hook=self._extensions(data), timestamp=3)
-            if b"\xc4" in data or b"\xc5" in data or b"\xc6" in data:
-                _check_plain(value)  # the library lets binary data pass as a key
+            _check_plain(value)  # the library lets binary data pass as a key
             return value
-        except (TypeError, ValueError, OverflowError):
-            pass  # malformed, or one of the two that only the slower way can read: odd keys, dates far away
+        except ValueError as error:
+            if "strict_map_key" not in str(error):  # malformed: not even the slower way can read it
+                raise PacketError("not MessagePack") from error
+        except (TypeError, OverflowError):
+            pass  # keys of binary data, dates far away
         try:
-            return _near(
-                self._unpack(
-                    data,
-                    ext_hook=self._extensions(data),
-                    timestamp=0,
-                    strict_map_key=False,
-                    object_pairs_hook=_object,
-                    list_hook=_list,
-                )
+            value = self._unpack(
+                data,
+                ext_hook=self._extensions(data),
+                timestamp=0,
+                strict_map_key=False,
+                object_pairs_hook=_object,
+                list_hook=_list,
             )
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise PacketError("not MessagePack") from error
+        return _near(value)
 
     # -- encoding ----------------------------------------------------------------------------------------------------
 
