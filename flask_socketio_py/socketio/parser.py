@@ -75,3 +75,30 @@ class DefaultParser:
 
     def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
         return packet.encode_disconnect(prefix, self.codec, data)
+
+
+_METHODS = (
+    "prefix",
+    "decode",
+    "encode_event",
+    "encode_ack",
+    "encode_connect",
+    "encode_connect_error",
+    "encode_disconnect",
+)
+
+
+def checked(parser: Any) -> Parser:
+    """An object of the user's, as a parser.
+
+    Raises:
+        TypeError: it lacks something, or is the class instead of an instance.
+    """
+    missing = [name for name in _METHODS if not callable(getattr(parser, name, None))]
+    if getattr(parser, "carrier", None) not in (str, bytes):
+        missing.append("carrier (str or bytes)")
+    if missing or isinstance(parser, type):
+        fault = f"it lacks {', '.join(missing)}" if missing else "pass an instance of it"
+        raise TypeError(f"parser={parser!r} is no parser as socketio.parser.Parser describes it: {fault}")
+    accepted: Parser = parser
+    return accepted

@@ -10,6 +10,7 @@ from flask import Flask
 
 from flask_socketio_py import SocketIO
 from flask_socketio_py.config import Options, build
+from flask_socketio_py.socketio.msgpack_parser import MsgpackParser
 
 DEFAULTS = {
     "add_trailing_slash": True,
@@ -132,7 +133,7 @@ def test_accepted_without_a_warning(app, options):
         ("max_namespaces_per_client", [0]),
         ("transports", [[], "", ["webtransport"], "websockets"]),
         ("async_mode", ["eventlet", "asgi", ""]),
-        ("parser", ["pickle", "cbor"]),
+        ("parser", ["pickle", "cbor", None, 5, object(), MsgpackParser]),
         ("default_ack_timeout", [0, "60"]),
         ("allow_eio3", [1, None, "3"]),
         ("per_message_deflate", [None, 1, "yes", [], {"treshold": 5}, {1: 1}, {"threshold": -1}, {"threshold": True}]),
