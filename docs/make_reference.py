@@ -31,21 +31,21 @@ ELSEWHERE = {
     "ManagerView": "internals.md",
     "EngineView": "internals.md",
     "EngineServer": "",
+    "Session": "",
 }
-#: Public only within the package.
-HIDDEN = {
-    "Socket.acknowledge",
-    "Socket.expect_ack",
-    "Socket.give_up_acks",
-    "Socket.held",
-    "Socket.send",
-    "Socket.settle",
-}
+#: Public only within the package, and sections of a source that hold nothing else.
+HIDDEN = {"Socket.extras", "Socket.held", "Socket.presence"}
+HIDDEN_SECTIONS = {"for the layers around it"}
 #: Other classes than those exported that users make themselves.
 MADE_BY_USERS = {"PreparedMessage"}
 #: Headings for sections whose name in the source says too little (``Class.section``), and for the members of a class
 #: that has no sections (``Class``), where others inherit them.
-TITLES = {"Socket.the end": "Disconnecting", "Socket.outbound": "Emitting"}
+TITLES = {
+    "Audience.asking and moving all of them": "Asking and moving receivers",
+    "Audience.choosing": "Choosing receivers",
+    "Scaffold.the namespace": "Sockets and servers",
+    "Socket.the end": "Disconnecting",
+}
 #: Links and what else a docstring has no place for; it follows the docstring.
 MORE = {
     "Namespace": "More in [Class namespaces](../howto/namespaces.md).",
@@ -69,7 +69,10 @@ MORE = {
     "SocketIO.sockio_mw": "The wrapper of `app.wsgi_app`.",
     "SocketIO.start_background_task": "More in [Background tasks and threads](../howto/background.md).",
     "SocketIO.wsgi_server": "The server, while `run()` serves.",
+    "Socket.id": "Its public id, which is also `request.sid` and the name of a room of its own.",
+    "Socket.namespace": "Its namespace; `namespace.name` is the name.",
     "SocketIOTestClient": "More in [Testing](../howto/testing.md).",
+    "current_socket": "It has what a [`Socket`](#socket) has. Outside of a handler using it is a `RuntimeError`.",
     "call": "More in [Acknowledgements](../howto/acknowledgements.md#asking-a-client).",
     "emit": "Further keywords are accepted and mean nothing, as in Flask-SocketIO.",
     "join_room": "More in [Rooms](../howto/rooms.md).",
@@ -105,6 +108,14 @@ GROUPS = {
 }
 
 
+def shown(kind: type, member: Member) -> bool:
+    """Whether it is for users. An attribute without words is nobody's business, a method without them a mistake."""
+    name = f"{kind.__name__}.{member.name}"
+    if name in HIDDEN or member.section in HIDDEN_SECTIONS:
+        return False
+    return bool(member.doc) or member.callable or name in MORE
+
+
 @functools.cache
 def documented() -> tuple[list[type], list[type], list[str]]:
     """The classes of the page with the main one first, the exceptions, and the names of everything else exported."""
@@ -129,7 +140,7 @@ def documented() -> tuple[list[type], list[type], list[str]]:
         if kind not in found and kind.__name__ not in ELSEWHERE and kind not in exceptions:
             found.append(kind)
             for member in reader.members(kind):
-                if f"{kind.__name__}.{member.name}" not in HIDDEN:
+                if shown(kind, member):
                     waiting.extend(member.returns)
     return found, exceptions, others
 
@@ -168,9 +179,7 @@ def body(kind: type) -> list[str]:
     lines = prose(kind.__doc__ or "", kind.__name__)
     sections: dict[str, list[Member]] = {"": []}
     for member in reader.members(kind):
-        name = f"{kind.__name__}.{member.name}"
-        # An attribute without words is nobody's business, a method without them a mistake.
-        if name not in HIDDEN and (member.doc or member.callable or name in MORE):
+        if shown(kind, member):
             sections.setdefault(title(kind, member), []).append(member)
     for heading, members in sections.items():
         if members:
