@@ -308,6 +308,8 @@ def _paragraphs(text: str) -> Iterator[str]:
         block = block.rstrip().removesuffix("::").rstrip() if literal else block
         if block.startswith(("- ", "* ")):
             yield block
+        elif re.match(r"=+( =+)+\n", block):
+            yield f"```text\n{block}\n```"
         elif block.strip():
             yield _wrap(block + (":" if literal else ""))
 

@@ -242,6 +242,12 @@ def test_a_docstring_becomes_markdown(sample):
     assert lines == ["A property.", "", "With a second paragraph:", "", "```text", "and a block", "```", "", "More."]
 
 
+def test_lists_and_tables_stay_as_they_are():
+    text = "First.\n\n- one,\n  which goes on\n- two\n\n== ==\na  b\n== ==\n"
+    lines = ["First.", "", "- one,", "  which goes on", "- two", "", "```text", "== ==", "a  b", "== ==", "```"]
+    assert reader().markdown(text, {}) == lines
+
+
 def test_no_line_ends_within_a_link_or_code():
     text = "word " * 22 + "[a link of several words](somewhere.md) and `some code of several words` " * 3
     lines = reader().markdown(text, {})
