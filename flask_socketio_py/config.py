@@ -42,21 +42,21 @@ class Options:
     transports: Sequence[str] | str = TRANSPORTS
     #: Whether a polling client may go over to WebSocket.
     allow_upgrades: bool = True
-    #: Time between a pong and the next ping; a tuple adds a grace to what the client is told.
+    #: Seconds from a pong to the next ping; a tuple ``(interval, grace)`` tells the client ``interval + grace``.
     ping_interval: float | tuple[float, float] = 25.0
-    #: How long a ping may stay unanswered.
+    #: How many seconds a ping may stay unanswered.
     ping_timeout: float = 20.0
-    #: How long an upgrade may take from the probe on.
+    #: How many seconds an upgrade may take, from the probe on.
     upgrade_timeout: float = 10.0
-    #: How long a client may stay without joining a namespace; unauthenticated connections cost memory.
+    #: How many seconds a client may stay without joining a namespace; unauthenticated connections cost memory.
     connect_timeout: float = 45.0
-    #: Largest message or POST body from a client, checked before it is buffered.
+    #: Bytes of the largest message, or body of a POST, from a client; checked before it is buffered.
     max_http_buffer_size: int = 1_000_000
-    #: Bytes that may wait for one client that does not read; above it is disconnected with the reason ``outbox full``.
+    #: Bytes that may wait for a client that does not read; above it is disconnected with the reason ``outbox full``.
     max_outbox_size: int = 4_000_000
-    #: Handlers of one client that may run at once; while they do its socket is not read (back-pressure).
+    #: How many handlers of one client may run at once; while they do its socket is not read (back-pressure).
     max_handlers_per_client: int = 100
-    #: Namespaces one client may join.
+    #: How many namespaces one client may join.
     max_namespaces_per_client: int = 100
     #: Whether handlers of one client overlap (they start in order); ``False``: strictly one after another.
     async_handlers: bool = True
@@ -85,33 +85,34 @@ class Options:
     per_message_deflate: bool | Mapping[str, int] = False
     #: Compress polling answers (``{"threshold": bytes}`` is understood, too) ...
     http_compression: bool | Mapping[str, int] = True
-    #: ... from this size on.
+    #: ... from this many bytes on.
     compression_threshold: int = 1024
     #: A cookie holding the session id, for proxies with sticky sessions: its name, a dict with ``name`` and attributes,
     #: or ``True`` for ``io; Path=/; HttpOnly; SameSite=Lax``.
     cookie: bool | str | Mapping[str, Any] | None = None
     #: Serve the official JavaScript client under the same path.
     serve_client: bool = True
-    #: Where its files are; by default they are looked for (see ``client_bundle``).
+    #: The folder of the JavaScript client's files; by default they are looked for.
     client_dir: str | None = None
     #: Fork the Flask session per client (``True``), or use the application's own for each event (``False``).
     manage_session: bool = True
     #: A module (or object) with ``dumps`` and ``loads`` to use instead of the built-in codec.
     json: Any = None
     #: What packets are encoded with: ``"default"``, ``"msgpack"`` (clients need ``socket.io-msgpack-parser``), or an
-    #: object (see ``socketio.parser.Parser``). ``serializer`` means the same.
+    #: object (see :class:`~flask_socketio_py.socketio.parser.Parser`). ``serializer`` means the same.
     parser: Any = "default"
     #: Keep the state of clients whose connection broke, so that they come back as if nothing had been: ``True``, or
     #: ``{"max_disconnection_duration": seconds, "skip_middlewares": bool, "max_buffer_size": bytes}``.
     connection_state_recovery: bool | Mapping[str, Any] | None = None
     #: Forget a dynamic namespace when its last client leaves.
     cleanup_empty_child_namespaces: bool = False
-    #: How long ``call()`` and ``emit_with_ack()`` wait where no timeout is given; ``None``: for ever.
+    #: How many seconds ``call()`` and ``emit_with_ack()`` wait where no timeout is given; ``None``: for ever.
     default_ack_timeout: float | None = 60.0
-    #: Until when the body of a POST must have arrived.
+    #: Within how many seconds the body of a POST must have arrived.
     body_timeout: float = 30.0
-    #: ``True``, ``False`` or a logger: the package's own log, and the one of Engine.IO.
+    #: ``True`` shows the package's log at level ``INFO``; a logger receives it.
     logger: Any = False
+    #: The same for connections (Engine.IO) alone.
     engineio_logger: Any = False
     #: Accepted for Flask-SocketIO's sake: gevent serves whatever is named, except eventlet.
     async_mode: str | None = None
