@@ -192,8 +192,7 @@ def _drop(socket: Socket, error: dict[str, Any]) -> None:
     """This socket was refused."""
     client = socket.client
     if socket.connected:  # always_connect
-        data = error if client.session.protocol == 4 else None
-        client.session.send(client.server.parser.encode_disconnect(socket.namespace.prefix, data))
+        client.session.send(client.server.parser.encode_disconnect(socket.namespace.prefix))
     elif socket.disconnect_reason is None:
         refuse(client, socket.namespace.name, error)
     socket.connected = False

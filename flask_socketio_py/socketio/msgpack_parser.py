@@ -95,8 +95,8 @@ class MsgpackParser:
     def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
         return PreparedMessage(b"", (_CONNECT_ERROR + self.codec.encode(error) + prefix,))
 
-    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
-        """A DISCONNECT. Never with ``data``: the official parser takes that for a broken packet."""
+    def encode_disconnect(self, prefix: bytes) -> PreparedMessage:
+        """A DISCONNECT."""
         return PreparedMessage(b"", (_DISCONNECT + prefix,))
 
 

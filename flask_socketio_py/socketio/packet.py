@@ -146,9 +146,9 @@ def encode_connect_error(prefix: bytes, error: Any, codec: Codec) -> PreparedMes
     return PreparedMessage(b"44" + prefix + codec.encode(error)[0])
 
 
-def encode_disconnect(prefix: bytes, codec: Codec, data: dict[str, Any] | None = None) -> PreparedMessage:
-    """A DISCONNECT; ``data`` only where ``always_connect`` refuses late, as python-socketio has it."""
-    return PreparedMessage(b"41" + prefix + (codec.encode(data)[0] if data else b""))
+def encode_disconnect(prefix: bytes) -> PreparedMessage:
+    """A DISCONNECT. It never has data: official clients break off then."""
+    return PreparedMessage(b"41" + prefix)
 
 
 def _binary(kind: bytes, head: bytes, body: bytes, attachments: tuple[bytes, ...]) -> PreparedMessage:

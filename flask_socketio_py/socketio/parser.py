@@ -43,8 +43,8 @@ class Parser(Protocol):
     def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
         """The CONNECT_ERROR that refuses a client."""
 
-    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
-        """A DISCONNECT; ``data`` only where ``always_connect`` refuses late, as python-socketio has it."""
+    def encode_disconnect(self, prefix: bytes) -> PreparedMessage:
+        """A DISCONNECT."""
 
 
 class DefaultParser:
@@ -73,8 +73,8 @@ class DefaultParser:
     def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
         return packet.encode_connect_error(prefix, error, self.codec)
 
-    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
-        return packet.encode_disconnect(prefix, self.codec, data)
+    def encode_disconnect(self, prefix: bytes) -> PreparedMessage:
+        return packet.encode_disconnect(prefix)
 
 
 _METHODS = (

@@ -38,8 +38,7 @@ CASES = [
     (
         b"\x82\xa4type\x01\xa3nsp\xa6/admin",
         (1, "/admin", None, None, 0),
-        # The official parser refuses a DISCONNECT with data.
-        lambda: PARSER.encode_disconnect(ADMIN, {"message": "late"}),
+        lambda: PARSER.encode_disconnect(ADMIN),
     ),
     (
         b"\x83\xa4type\x02\xa4data\x92\xa2hi\x01\xa3nsp\xa1/",

@@ -83,7 +83,7 @@ def encode(kind, namespace, ack_id, data):
         return packet.encode_connect(prefix, data, CODEC)
     if kind == CONNECT_ERROR:
         return packet.encode_connect_error(prefix, data, CODEC)
-    return packet.encode_disconnect(prefix, CODEC, data)
+    return packet.encode_disconnect(prefix)
 
 
 @pytest.mark.parametrize(("text", "kind", "namespace", "ack_id", "data", "attachments"), CASES)
@@ -104,10 +104,6 @@ def test_a_packet_is_read(text, kind, namespace, ack_id, data, attachments):
 @pytest.mark.parametrize(("text", "kind", "namespace", "ack_id", "data"), READ_ONLY)
 def test_what_other_clients_write_is_read(text, kind, namespace, ack_id, data):
     assert exactly(decode(text)) == exactly((kind, namespace, ack_id, data, 0))
-
-
-def test_a_late_refusal_is_a_disconnect_with_data():
-    assert packet.encode_disconnect(b"/a,", CODEC, {"message": "no"}).text == b'41/a,{"message":"no"}'
 
 
 namespaces = st.just("/") | st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"])).map("/".__add__)
