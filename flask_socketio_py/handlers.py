@@ -202,12 +202,19 @@ class Handlers:
     def namespace_made(self, namespace: CoreNamespace) -> None:
         self.watch_rooms(namespace)
         if namespace.name != "/":
+            server = namespace.server
             for function in self.registry.of("on_new_namespace", ANY):
-                namespace.server.dispatcher.start(self._announce, (function, namespace))
+                server.in_home_thread_do(server.dispatcher.start, self._announce, (function, namespace))
 
     def _announce(self, function: Handler, namespace: CoreNamespace) -> None:
-        with self.app.app_context():
-            function(self.app.extensions["socketio"].of(namespace.name))
+        try:
+            with self.app.app_context():
+                function(self.app.extensions["socketio"].of(namespace.name))
+        except Exception:
+            log.exception("an on_new_namespace function failed")
+
+    def template_found(self, namespace: CoreNamespace) -> None:
+        self.watch_rooms(namespace)
 
     def watch_rooms(self, namespace: CoreNamespace) -> None:
         """Let those who asked know of the rooms of a namespace."""

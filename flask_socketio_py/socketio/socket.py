@@ -289,10 +289,14 @@ class Socket:
 
     def disconnect(self, *, close: bool = False) -> None:
         """Disconnect from this namespace; ``close`` ends the whole connection, all namespaces with it."""
+        server = self.namespace.server
         if close:
-            self.client.disconnect()
+            server.in_home_thread_do(self.client.disconnect)
         else:
-            self.client.leave(self, Reason.SERVER_NAMESPACE_DISCONNECT, tell=True)
+            server.in_home_thread_do(self._leave)
+
+    def _leave(self) -> None:
+        self.client.leave(self, Reason.SERVER_NAMESPACE_DISCONNECT, tell=True)
 
     # -- for the layers around it ------------------------------------------------------------------------------------
 
