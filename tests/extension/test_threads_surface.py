@@ -1,4 +1,4 @@
-"""What the Node surface does when another thread of the operating system asks for it: acknowledgements, rooms, recovery.
+"""What the Node surface does when another thread of the operating system asks: acknowledgements, rooms, recovery.
 
 The hub that serves the clients does the work; the thread sees errors at the call, and one order.
 """
