@@ -1,4 +1,4 @@
-"""Owns the way in: who is asked in which order, what the client is told, and what is left of one that leaves meanwhile."""
+"""Owns the way in: who is asked in which order, what the client is told, and what is left of one that leaves."""
 
 import gevent
 import pytest

@@ -170,7 +170,8 @@ def test_an_offset_that_is_none_of_ours_starts_anew(recovery):
     epoch = recovery._epoch
     last = offset[len(epoch) :]
     for bad in (
-        "", "0", epoch, epoch[:-1], f"{epoch}-1", f"{epoch}+1", f"{epoch} 1", f"{epoch}1 ", f"{epoch}1\n", f"{epoch}0x1",
+        "", "0", epoch, epoch[:-1], f"{epoch}-1", f"{epoch}+1", f"{epoch} 1", f"{epoch}1 ", f"{epoch}1\n",
+        f"{epoch}0x1",
         f"{epoch}1_0", f"{epoch}\u0661", f"{epoch}\uff11", f"{epoch}A", f"{epoch}{'f' * 15}", f"{epoch}{'1' * 100_000}",
         f"{epoch}14", f"00000000-{last}", f"{epoch}{epoch}1", f"{epoch}1\x00", f"{epoch}1.0", f"{epoch}1e1",
     ):  # fmt: skip
@@ -243,7 +244,7 @@ def test_a_quiet_connection_survives_that_its_offset_left_the_log():
         emit(recovery, ("blue",))
     emit(recovery, ("red",))
     save(recovery, presence, ["red"])
-    state, missed = recovery.restore(presence.pid, offset, 0.0)
+    _, missed = recovery.restore(presence.pid, offset, 0.0)
     assert missed == [recovery._log[-1].message]
     for room in ("red", "sid"):
         save(recovery, presence, ["red"])
