@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engineio.reasons import Reason
 from ..engineio.session import Session
-from ..errors import PacketError
+from ..errors import PacketError, refusal
 from . import entrance, packet
 from .adapters.recovery import RECOVERABLE, SavedState
 from .json_codec import DepthError
@@ -43,7 +43,7 @@ class Client:
         self.sockets: dict[str, Socket] = {}
         #: Handlers running, or waiting for their turn.
         self.in_flight = 0
-        self._left: set[str] | None = None
+        self._left: dict[str, None] | None = None
         self._gathering: Packet | None = None
         self._attachments: list[bytes] | None = None
         self._jobs: deque[Job] | None = None
@@ -204,13 +204,23 @@ class Client:
         if socket.disconnect_reason is not None:
             return
         if tell:
-            if not socket.connected:
-                entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
-            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
-            if self._left is None:
-                self._left = set()
-            self._left.add(socket.namespace.name)
+            if not socket.admitted:
+                entrance.refuse(self, socket.namespace.name, refusal())
+            else:
+                if not socket.connected:
+                    entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
+                self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
+                self._remember_left(socket.namespace.name)
         self._end(socket, reason)
+
+    def _remember_left(self, name: str) -> None:
+        """What the client has still sent to this namespace is no offence."""
+        left = self._left
+        if left is None:
+            left = self._left = {}
+        elif len(left) >= self.server.options.max_namespaces_per_client:
+            del left[next(iter(left))]
+        left[name] = None
 
     def _end(self, socket: Socket, reason: Reason) -> None:
         if socket.disconnect_reason is not None:
@@ -244,7 +254,9 @@ class Client:
     def _save(self, socket: Socket) -> None:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is not None and presence is not None and socket.disconnect_reason in RECOVERABLE:
+        if recovery is None or presence is None or (socket.held is not None and not socket.recovered):
+            return  # (a client that was never let in has nothing to come back to)
+        if socket.disconnect_reason in RECOVERABLE:
             state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)
