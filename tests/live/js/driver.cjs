@@ -33,7 +33,10 @@ const COMMANDS = {
     socket.onAny((event, ...args) => {
       const ack = typeof args.at(-1) === "function" ? args.pop() : null;
       tell("event", { event, args: pack(args), ack: ack !== null });
-      if (ack && event in socket.answers) ack(...(socket.answers[event] ?? args));
+      const answer = ack && socket.answers[event];
+      const acknowledge = () => ack(...(answer.args ?? args));
+      if (answer?.delay) setTimeout(acknowledge, answer.delay);
+      else if (answer) acknowledge();
     });
     if (!share) {
       manager.on("open", () => {
@@ -49,9 +52,19 @@ const COMMANDS = {
 
   disconnect: ({ client }) => void sockets.get(client).disconnect(),
 
-  // The answer to a server's question: a list of arguments, or null to give its own arguments back.
-  answer({ client, event, args }) {
-    sockets.get(client).answers[event] = unpack(args);
+  // The answer to a server's question, after milliseconds: a list of arguments, or null to give its own back.
+  answer({ client, event, args, delay }) {
+    sockets.get(client).answers[event] = { args: unpack(args), delay };
+  },
+
+  // What the socket sends along with CONNECT from now on.
+  authenticate: ({ client, auth }) => void (sockets.get(client).auth = unpack(auth)),
+
+  // End the connection below the sockets: in good order, or without a word (WebSocket only).
+  breakOff({ client, rudely }) {
+    const { engine } = sockets.get(client).io;
+    if (rudely) engine.transport.ws.terminate();
+    else engine.close();
   },
 
   emit: ({ client, args }) => void sockets.get(client).emit(...unpack(args)),
@@ -62,7 +75,14 @@ const COMMANDS = {
   state({ client }) {
     const socket = sockets.get(client);
     const engine = socket.io.engine;
-    return { sid: socket.id ?? null, connected: socket.connected, transport: engine?.transport?.name ?? null };
+    return {
+      sid: socket.id ?? null,
+      connected: socket.connected,
+      active: socket.active,
+      transport: engine?.transport?.name ?? null,
+      recovered: socket.recovered ?? null,
+      offset: socket._lastOffset ?? null,
+    };
   },
 };
 
