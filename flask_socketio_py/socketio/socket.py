@@ -52,7 +52,7 @@ class Socket:
         self.connected = False
         #: Why it ended, once it has.
         self.disconnect_reason: Reason | None = None
-        #: What was sent to it before CONNECT was written; ``None`` from then on.
+        #: What was sent to it before CONNECT was written; ``None`` from then on, until it ends.
         self.held: list[PreparedMessage] | None = []
         #: What the client sent along with CONNECT.
         self.auth: dict[str, Any] | None = None
@@ -272,8 +272,9 @@ class Socket:
         Raises:
             ValueError: for the room of another socket.
         """
-        for room in flattened(rooms):
-            self.namespace.adapter.join(self.id, room)
+        if self.disconnect_reason is None:
+            for room in flattened(rooms):
+                self.namespace.adapter.join(self.id, room)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms."""
@@ -337,6 +338,7 @@ class Socket:
     def let_go(self) -> None:
         """The client has gone: whoever waits for an acknowledgement is told. A second time changes nothing."""
         self.off_any_outgoing()
+        self.held = []  # nothing is sent to it any more, although it is in its rooms until its disconnect handler ends
         recovery, presence = self.namespace.adapter.recovery, self.presence
         if recovery is not None and presence is not None and recovery.present.get(presence.pid) == self.id:
             del recovery.present[presence.pid]

@@ -139,6 +139,10 @@ class Client:
         assert isinstance(answer, list)
         return answer
 
+    def ask(self, *args: Any) -> None:
+        """An event that the server may acknowledge; if it does, that is an entry of the kind ``ack``."""
+        self._command("ask", args=args)
+
     def answer(self, event: str, *args: Any, delay: int = 0) -> None:
         """From now on the client acknowledges `event`, `delay` milliseconds later: with `args`, or without any with
         the arguments it got.

@@ -36,6 +36,8 @@ def connected(auth):
 @socketio.on("disconnect")
 def disconnected(reason):
     note({"disconnect": request.sid, "reason": reason, "rooms": sorted(set(current_socket.rooms) - {request.sid})})
+    if current_socket.data.get("waits at the end"):
+        surface_spaces.gates[request.args["key"]].wait(20)
 
 
 @socketio.on("echo", namespace="*")
@@ -123,7 +125,7 @@ def describe(value):
         return {key: describe(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [describe(item) for item in value]
-    return value
+    return None if callable(value) else value
 
 
 def outcome(chain):

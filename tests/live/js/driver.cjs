@@ -72,6 +72,10 @@ const COMMANDS = {
   call: ({ client, args }) =>
     new Promise((resolve) => sockets.get(client).emit(...unpack(args), (...answer) => resolve(pack(answer)))),
 
+  // A call that may never be answered; if it is, that is reported.
+  ask: ({ client, args }) =>
+    void sockets.get(client).emit(...unpack(args), (...answer) => report({ client, kind: "ack", args: pack(answer) })),
+
   state({ client }) {
     const socket = sockets.get(client);
     const engine = socket.io.engine;
