@@ -94,6 +94,7 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
     guard, handler = server.listener.connect_handlers(socket)
     if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
         guard = None
+    socket.announced = guard is None
     if guard is None and (handler is None or server.options.always_connect):
         accept(socket)
     if guard is not None or handler is not None:
@@ -122,14 +123,13 @@ def _recover(
 
 def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None) -> None:
     client = socket.client
-    saw_connect = False
     try:
         if guard is not None:
             guard(socket, socket.auth)
-            if client.server.options.always_connect and socket.disconnect_reason is None:
+            socket.announced = socket.disconnect_reason is None
+            if client.server.options.always_connect and socket.announced:
                 accept(socket)
-        if handler is not None and (guard is None or socket.disconnect_reason is None):
-            saw_connect = True
+        if handler is not None and socket.announced:
             handler(socket, socket.auth)
     except ConnectionRefusedError as error:
         _drop(socket, error.error_args)
@@ -139,8 +139,7 @@ def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None)
         if not socket.connected and socket.disconnect_reason is None:
             accept(socket)
         elif not socket.connected and client.sockets.get(socket.namespace.name) is socket:
-            # The client left meanwhile: who saw a connect shall see the disconnect.
-            client.finish(socket, tell=saw_connect)
+            client.finish(socket)  # it left meanwhile
     finally:
         client.ended()
 

@@ -34,6 +34,7 @@ class Socket:
     __slots__ = (
         "_acks",
         "_data",
+        "announced",
         "auth",
         "client",
         "connected",
@@ -50,6 +51,8 @@ class Socket:
         self.namespace = namespace
         #: Whether CONNECT has been answered and the client is still there.
         self.connected = False
+        #: Whether middleware has let it pass: only then the connect and disconnect handlers are told of it.
+        self.announced = False
         #: Why it ended, once it has.
         self.disconnect_reason: Reason | None = None
         #: What was sent to it before CONNECT was written; ``None`` from then on, until it ends.
