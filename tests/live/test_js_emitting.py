@@ -1,4 +1,4 @@
-"""A server's socket emits to the official client: arguments, order, acknowledgements and their timeouts, reserved names.
+"""A server's socket emits to the official client: arguments, order, acknowledgements, timeouts, reserved names.
 
 Node: ``test/socket.ts``, ``test/socket-timeout.ts``.
 """

@@ -94,7 +94,8 @@ def test_volatile_event_over_polling_is_dropped_when_no_get_is_pending(js, helpe
     to_client = IO.to(sid)
     do(helper, to_client.emit("before"))
     wait_for(lambda: not do(helper, IO.sockets[sid].conn.transport.writable), "the GET is answered", interval=0.005)
-    do(helper, to_client.volatile.emit("volatile", b"\x00"), IO.volatile.emit("volatile to all"), to_client.emit("after"))
+    do(helper, to_client.volatile.emit("volatile", b"\x00"), IO.volatile.emit("volatile to all"))
+    do(helper, to_client.emit("after"))
     proxy.thaw()
     client.wait("event", event="after")
     assert settled(client) == [("before", []), ("after", [])]
@@ -118,7 +119,7 @@ def test_volatile_event_over_websocket_is_dropped_when_the_connection_is_full(js
     proxy.thaw()
     client.wait("event", event="after")
     found = settled(client)
-    assert [event for event, _ in found] == ["filler"] * fillers + ["after"], "nothing of the others, in whole or in part"
+    assert [event for event, _ in found] == ["filler"] * fillers + ["after"], "nothing else, in whole or in part"
     assert ("volatile to all", [b"\x00"]) in settled(helper), "others get it"
     do(helper, to_client.volatile.emit("volatile again", b"\x00", b"\x01"))
     assert client.wait_event("volatile again") == [b"\x00", b"\x01"]

@@ -43,6 +43,7 @@ const COMMANDS = {
         tell("open", { transport: manager.engine.transport.name });
         manager.engine.on("upgrade", (transport) => tell("upgrade", { transport: transport.name }));
       });
+      manager.on("close", (reason) => tell("closed", { reason }));
       manager.on("reconnect_attempt", (attempt) => tell("reconnect_attempt", { attempt }));
     }
     socket.connect();
