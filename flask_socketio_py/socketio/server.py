@@ -59,6 +59,9 @@ class Listener(Protocol):
     def namespace_made(self, namespace: Namespace) -> None:
         """A namespace has come into being; must not block."""
 
+    def watch_rooms(self, namespace: Namespace) -> None:
+        """Whoever wants to know of the rooms of a namespace is to be told."""
+
 
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
@@ -91,6 +94,10 @@ class Server:
             found = template or self.listener.template(name)
             namespace = self.namespaces[name] = Namespace(self, name, found if isinstance(found, str) else name)
             self.listener.namespace_made(namespace)
+        elif template is not None and template != namespace.template == name:
+            # An emit made it before a client asked for it; now it is known whose handlers and middleware it has.
+            namespace.template = template
+            self.listener.watch_rooms(namespace)
         return namespace
 
     def emptied(self, namespace: Namespace) -> None:
