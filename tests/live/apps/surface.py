@@ -4,6 +4,9 @@
 application should do this: whoever connects may do everything.
 """
 
+import re
+from collections.abc import KeysView
+
 from flask import Flask, jsonify, request
 
 from flask_socketio_py import EventRefusedError, current_socket
@@ -93,6 +96,8 @@ def called_back(socket, name):
 def argument(value):
     if isinstance(value, dict) and "$function" in value:
         return FUNCTIONS[value["$function"]]
+    if isinstance(value, dict) and "$pattern" in value:
+        return re.compile(value["$pattern"])
     if isinstance(value, dict) and "$callback" in value:
         return called_back(current_socket._get_current_object(), value["$callback"])
     return value
@@ -123,7 +128,7 @@ def describe(value):
         return {"error": type(value).__name__, "text": str(value), **more}
     if isinstance(value, dict):
         return {key: describe(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, list | tuple | set | KeysView):
         return [describe(item) for item in value]
     return None if callable(value) else value
 
