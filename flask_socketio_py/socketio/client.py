@@ -232,10 +232,11 @@ class Client:
             self.finish(socket)
         # else its connect handler still runs, and sees to it
 
-    def finish(self, socket: Socket, *, tell: bool = True) -> None:
-        """Run the disconnect handler (``tell``), with the rooms still there; then leave them."""
+    def finish(self, socket: Socket) -> None:
+        """Run the disconnect handler, with the rooms still there; then leave them."""
         self._save(socket)
-        handler = self.server.listener.disconnect_handler(socket) if tell else None
+        # Who saw a connect shall see the disconnect, and nobody else.
+        handler = self.server.listener.disconnect_handler(socket) if socket.admitted else None
         self.vacate(socket)  # the client may join again while the handler runs
         if handler is None:
             self.remove(socket)

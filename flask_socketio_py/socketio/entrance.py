@@ -144,15 +144,13 @@ def _recover(
 
 def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None) -> None:
     client = socket.client
-    saw_connect = False
     try:
         if guard is not None:
             guard(socket, socket.auth)
-            socket.admitted = True
-            if client.server.options.always_connect and socket.disconnect_reason is None:
+            socket.admitted = socket.disconnect_reason is None
+            if client.server.options.always_connect and socket.admitted:
                 accept(socket)
-        if handler is not None and (guard is None or socket.disconnect_reason is None):
-            saw_connect = True
+        if handler is not None and socket.admitted:
             handler(socket, socket.auth)
     except ConnectionRefusedError as error:
         _drop(socket, error.error_args)
@@ -162,8 +160,7 @@ def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None)
         if not socket.connected and socket.disconnect_reason is None:
             accept(socket)
         elif not socket.connected and client.sockets.get(socket.namespace.name) is socket:
-            # The client left meanwhile: who saw a connect shall see the disconnect.
-            client.finish(socket, tell=saw_connect)
+            client.finish(socket)  # it left meanwhile
     finally:
         client.ended()
 
