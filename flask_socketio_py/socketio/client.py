@@ -232,9 +232,10 @@ class Client:
             self.finish(socket)
         # else its connect handler still runs, and sees to it
 
-    def finish(self, socket: Socket) -> None:
+    def finish(self, socket: Socket, *, was_connected: bool = True) -> None:
         """Run the disconnect handler, with the rooms still there; then leave them."""
-        self._save(socket)
+        if was_connected or socket.recovered:  # else the client knows of nothing that it could come back to
+            self._save(socket)
         # Who saw a connect shall see the disconnect, and nobody else.
         handler = self.server.listener.disconnect_handler(socket) if socket.admitted else None
         self.vacate(socket)  # the client may join again while the handler runs
@@ -255,9 +256,7 @@ class Client:
     def _save(self, socket: Socket) -> None:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is None or presence is None or (socket.held is not None and not socket.recovered):
-            return  # (a client that was never let in has nothing to come back to)
-        if socket.disconnect_reason in RECOVERABLE:
+        if recovery is not None and presence is not None and socket.disconnect_reason in RECOVERABLE:
             state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)

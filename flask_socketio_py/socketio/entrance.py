@@ -160,7 +160,7 @@ def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None)
         if not socket.connected and socket.disconnect_reason is None:
             accept(socket)
         elif not socket.connected and client.sockets.get(socket.namespace.name) is socket:
-            client.finish(socket)  # it left meanwhile
+            client.finish(socket, was_connected=False)  # it left meanwhile
     finally:
         client.ended()
 
