@@ -110,6 +110,17 @@ class Options:
     default_ack_timeout: float | None = 60.0
     #: Within how many seconds the body of a POST must have arrived.
     body_timeout: float = 30.0
+    #: The other servers of a cluster: the URL of a Redis (see the page on scaling), or an object that implements
+    #: ``socketio.adapters.cluster.Dialect``. ``client_manager`` takes such an object, too.
+    message_queue: Any = None
+    #: See ``message_queue``.
+    client_manager: Any = None
+    #: What the names of channels, streams and keys begin with; by default what the peers' own software uses.
+    channel: str | None = None
+    #: How long other servers of the cluster get to answer, in seconds.
+    requests_timeout: float = 5.0
+    #: Bytes that one message to the other servers may have.
+    max_cluster_message_size: int = 10_000_000
     #: ``True`` shows the package's log at level ``INFO``; a logger receives it.
     logger: Any = False
     #: The same for connections (Engine.IO) alone.
@@ -118,12 +129,18 @@ class Options:
     async_mode: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("ping_timeout", "upgrade_timeout", "connect_timeout", "body_timeout"):
+        for name in ("ping_timeout", "upgrade_timeout", "connect_timeout", "body_timeout", "requests_timeout"):
             _positive(name, getattr(self, name))
         interval = self.ping_interval
         for value in interval if isinstance(interval, tuple) else (interval,):
             _positive("ping_interval", value)
-        for name in ("max_http_buffer_size", "max_outbox_size", "max_handlers_per_client", "max_namespaces_per_client"):
+        for name in (
+            "max_http_buffer_size",
+            "max_outbox_size",
+            "max_handlers_per_client",
+            "max_namespaces_per_client",
+            "max_cluster_message_size",
+        ):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
@@ -194,8 +211,8 @@ class Options:
 OPTION_NAMES = frozenset(item.name for item in fields(Options) if not item.name.startswith("_"))
 #: Flask-SocketIO's names for some of them.
 _OTHER_NAMES = {"resource": "path", "serializer": "parser"}
-#: Options of Flask-SocketIO that mean nothing here: of its own servers, and (checked by the extension) of its queues.
-_TOLERATED = frozenset(("monitor_clients", "debug", "threaded", "message_queue", "client_manager", "channel"))
+#: Options of Flask-SocketIO that mean nothing here: of its own servers.
+_TOLERATED = frozenset(("monitor_clients", "debug", "threaded"))
 
 
 def build(values: Mapping[str, Any]) -> Options:

@@ -8,9 +8,12 @@ from typing import Any
 from flask import Flask
 
 from .config import Options
+from .socketio.adapters.cluster import Dialect
 from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.msgpack_parser import MsgpackParser
 from .socketio.parser import DefaultParser, Parser, checked
+
+_DIALECT = ("logs", "start", "add_namespace", "remove_namespace", "publish", "reply", "others", "close")
 
 
 def parser(app: Flask, options: Options) -> Parser:
@@ -27,15 +30,24 @@ def parser(app: Flask, options: Options) -> Parser:
     return MsgpackParser(default) if options.parser == "msgpack" else checked(options.parser)
 
 
-def refuse_queue(options: dict[str, Any]) -> None:
-    """One process is served.
+def dialect(options: Options) -> Dialect | None:
+    """How the servers of the cluster talk that the options ask for; ``None``: there is no cluster.
 
     Raises:
-        ValueError: for an option that asks for more.
+        TypeError, ValueError: for what can't be meant.
     """
-    for name in ("message_queue", "client_manager"):
-        if options.get(name):
-            raise ValueError(f"{name}: this version serves one process; clusters come with a later one")
+    wanted = options.message_queue or options.client_manager
+    if not wanted:
+        return None
+    if options.message_queue and options.client_manager:
+        raise ValueError("message_queue and client_manager both name a cluster: give one or the other")
+    missing = [name for name in _DIALECT if not hasattr(wanted, name)]
+    if missing:
+        raise TypeError(
+            f"message_queue must be the URL of a Redis, or a dialect: this object lacks {', '.join(missing)}"
+        )
+    found: Dialect = wanted
+    return found
 
 
 def set_level(name: str, wanted: Any) -> None:

@@ -9,6 +9,8 @@
     │   ├── TimeoutError                an acknowledgement did not arrive in time (also a builtin TimeoutError)
     │   │   ├── DisconnectedError       ... and never will: the client has gone
     │   │   └── BroadcastTimeoutError   ... from some of the receivers of a broadcast
+    │   ├── ClusterError                the other servers can't be told
+    │   ├── ClusterError                the other servers can't be told
     │   └── PeerError                   the peer broke a protocol: ends its connection, is never a traceback
     │       ├── PacketError             a packet that can't be decoded
     │       └── EngineIOError           an HTTP request the Engine.IO server refuses, with the protocol's code
@@ -58,15 +60,24 @@ class DisconnectedError(TimeoutError):
 class BroadcastTimeoutError(TimeoutError):
     """Some receivers of a broadcast did not acknowledge it in time, or have gone.
 
-    ``responses`` holds the answers that came, in the order of their arrival; ``missing`` the ids of the sockets that
-    did not answer (Node can't name them).
+    ``responses`` holds the answers that came, in the order of their arrival; ``missing`` the ids of the sockets of this
+    server that did not answer (Node can't name them). In a cluster ``elsewhere`` is the number of those that did not
+    answer on other servers, and ``silent_servers`` that of servers which did not even say whom they asked.
     """
 
-    def __init__(self, responses: list[Any], missing: list[str]) -> None:
-        total = len(responses) + len(missing)
-        super().__init__(f"operation has timed out: {len(missing)} of {total} clients did not acknowledge")
+    def __init__(self, responses: list[Any], missing: list[str], elsewhere: int = 0, silent_servers: int = 0) -> None:
+        failed = len(missing) + elsewhere
+        silent = f", and {silent_servers} servers did not answer" if silent_servers else ""
+        total = len(responses) + failed
+        super().__init__(f"operation has timed out: {failed} of {total} clients did not acknowledge{silent}")
         self.responses = responses
         self.missing = missing
+        self.elsewhere = elsewhere
+        self.silent_servers = silent_servers
+
+
+class ClusterError(SocketIOError):
+    """The other servers can't be told: they can't be reached, and as much waits for them as may."""
 
 
 class PeerError(SocketIOError):

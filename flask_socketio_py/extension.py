@@ -59,7 +59,6 @@ class SocketIO(Scaffold):
             self.init_app(app, **options)
         else:
             self.server_options.update(options)
-            configured.refuse_queue(options)
 
     def init_app(self, app: Flask | None, **options: Any) -> None:
         """Attach to an application; options add to those of the constructor, and ``SOCKETIO_<NAME>`` in
@@ -69,7 +68,6 @@ class SocketIO(Scaffold):
             TypeError, ValueError: for an option that can't be meant.
         """
         self.server_options.update(options)
-        configured.refuse_queue(self.server_options)
         if app is None:
             raise ValueError(
                 "init_app(None) needs a message queue, which this version does not have: pass the application"
@@ -91,7 +89,13 @@ class SocketIO(Scaffold):
         if "manage_session" in values:  # else the attribute, which may have been set before
             self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
-        self._server = Server(settings, self._handlers, configured.parser(app, settings), self._request_hooks.hooks)
+        self._server = Server(
+            settings,
+            self._handlers,
+            configured.parser(app, settings),
+            self._request_hooks.hooks,
+            configured.dialect(settings),
+        )
         self._handlers.server = self._server
         self._view = ServerView(self, self._server)
         self.sockio_mw = SocketIOMiddleware(self._server, app.wsgi_app, settings)
@@ -290,13 +294,20 @@ class SocketIO(Scaffold):
             raise ValueError("call() needs to=<sid>: it asks exactly one client")
         self._serving()
         socket = self.server.socket(sid, namespace)
-        if socket is None:
+        if socket is not None:
+            return socket.call(event, *_arguments(args), timeout=timeout)
+        core = self._serving().of(namespace or "/")
+        answers = []
+        if core.shared is not None:  # perhaps another server has it
+            operator = BroadcastOperator(core, (sid,)).timeout(timeout)
+            answers = operator.emit_with_ack(event, *_arguments(args))
+        if not answers:
             raise handlers.unknown_client(sid)
-        return socket.call(event, *_arguments(args), timeout=timeout)
+        return answers[0]
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """Make everybody leave a room."""
-        self._serving().of(namespace or "/").adapter.close_room(room)
+        self.server.close_room(room, namespace)
 
     def _core(self) -> CoreNamespace:
         return self._serving().of("/")

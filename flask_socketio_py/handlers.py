@@ -223,6 +223,23 @@ class Handlers:
         except Exception:
             log.exception("an on_new_namespace function failed")
 
+    def server_event_handler(self, namespace: str, event: Any) -> Handler | None:
+        found = self.template(namespace)
+        template = found if isinstance(found, str) else namespace
+        functions = self.registry.of(f"on_server_side_emit {event}", template) if isinstance(event, str) else []
+        if not functions:
+            return None
+
+        def handle(*args: Any) -> Any:
+            with self.app.app_context():
+                answers = [function(*args) for function in functions]
+            return next((answer for answer in answers if answer is not None), None)
+
+        return handle
+
+    def static_namespaces(self) -> list[str]:
+        return [name for name in {*self.registry.names, *self.accepted, "/"} if name[:1] == "/"]
+
     def template_found(self, namespace: CoreNamespace) -> None:
         self.watch_rooms(namespace)
 

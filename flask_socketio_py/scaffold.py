@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .handlers import ROOM_EVENTS, Handlers
 from .registry import Selector
 from .socketio.broadcast import Audience, BroadcastOperator
+from .socketio.cluster_adapter import ServerAnswers
 from .socketio.namespace import Namespace, ParentNamespace
 
 if TYPE_CHECKING:
@@ -120,6 +121,22 @@ class Scaffold(Audience):
 
         return decorator
 
+    def on_server_side_emit(self, event: str, namespace: Selector = None) -> Callable[[Function], Function]:
+        """Decorator: handle an event that another server of the cluster emits for servers: ``(*args)``.
+
+        What it returns is the answer of this server. It runs in an application context.
+
+        Raises:
+            ValueError: for a reserved name.
+        """
+        _check_server_event(event)
+
+        def decorator(function: Function) -> Function:
+            self._handlers.registry.add(f"on_server_side_emit {event}", self._mine(namespace), function)
+            return function
+
+        return decorator
+
     def _registered(self, kind: str, function: Any, namespace: Selector) -> Any:
         def decorator(function: Function) -> Function:
             self._handlers.registry.add(kind, self._mine(namespace), function)
@@ -134,23 +151,43 @@ class Scaffold(Audience):
         """The connected sockets of this server by id; a copy."""
         return {socket.id: socket for socket in self.local.fetch_sockets()}
 
+    def room_sizes(self, local: bool = False) -> dict[Any, int]:
+        """How many connected sockets there are in each room, in the whole cluster unless ``local``; a socket's own
+        room is left out. Servers that don't answer in time are not counted.
+        """
+        sizes: dict[Any, int] = {}
+        for adapter in self._core().adapters:
+            for room, size in adapter.room_sizes(local).items():
+                sizes[room] = sizes.get(room, 0) + size
+        return sizes
+
     def server_side_emit(self, event: str, *args: Any) -> None:
-        """Emit to the other servers of the cluster; alone there is nobody to hear it.
+        """Emit to the other servers of the cluster (``on_server_side_emit``); alone there is nobody to hear it.
 
         Raises:
             ValueError: for a reserved name.
         """
-        self._between_servers(event, args)
+        _check_server_event(event)
+        for adapter in self._core().adapters:
+            adapter.server_side_emit([event, *args])
 
     def server_side_emit_with_ack(self, event: str, *args: Any) -> list[Any]:
         """Emit to the other servers of the cluster and wait; one answer of each. Alone: an empty list.
 
+        Where a server does not answer in time the list has ``complete = False``.
+
         Raises:
             ValueError: for a reserved name.
         """
-        return self._between_servers(event, args)
+        _check_server_event(event)
+        answers = ServerAnswers()
+        for adapter in self._core().adapters:
+            found = adapter.server_side_emit([event, *args], wait=True)
+            answers.extend(found)
+            answers.complete = answers.complete and getattr(found, "complete", True)
+        return answers
 
-    def _between_servers(self, event: str, args: tuple[Any, ...]) -> list[Any]:
-        if event in _RESERVED_BETWEEN_SERVERS:
-            raise ValueError(f"{event!r} is a reserved event name")
-        return [answer for adapter in self._core().adapters for answer in adapter.server_side_emit([event, *args])]
+
+def _check_server_event(event: str) -> None:
+    if event in _RESERVED_BETWEEN_SERVERS:
+        raise ValueError(f"{event!r} is a reserved event name")

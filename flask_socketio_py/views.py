@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .socketio.acks import DEFAULT
+from .socketio.broadcast import BroadcastOperator
 from .socketio.client import Client
 from .socketio.socket import Socket
 
@@ -76,25 +77,42 @@ class ServerView:
         Raises:
             ValueError: for the room of another client.
         """
-        self._server.of(namespace or "/").adapter.join(sid, room)
+        found = self._server.of(namespace or "/")
+        if found.shared is None or sid in found.sockets:
+            found.adapter.join(sid, room)
+        else:
+            BroadcastOperator(found, (sid,)).sockets_join(room)
 
     def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
         """Take a client out of a room."""
-        self._server.of(namespace or "/").adapter.leave(sid, room)
+        found = self._server.of(namespace or "/")
+        if found.shared is None or sid in found.sockets:
+            found.adapter.leave(sid, room)
+        else:
+            BroadcastOperator(found, (sid,)).sockets_leave(room)
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """Make everybody leave a room."""
-        self._server.of(namespace or "/").adapter.close_room(room)
+        found = self._server.of(namespace or "/")
+        found.adapter.close_room(room)
+        if found.shared is not None:
+            BroadcastOperator(found, (room,)).sockets_leave(room)
 
     def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
         """The rooms of a client, its own included."""
-        return self._server.of(namespace or "/").adapter.rooms_of(sid)
+        found = self._server.of(namespace or "/")
+        if found.shared is None or sid in found.sockets:
+            return found.adapter.rooms_of(sid)
+        sockets = BroadcastOperator(found, (sid,)).fetch_sockets()
+        return list(sockets[0].rooms) if sockets else []
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnect a client from a namespace."""
         socket = self.socket(sid, namespace)
         if socket is not None:
             self._server.in_home_thread_do(socket.disconnect)
+        elif self._server.cluster is not None:
+            BroadcastOperator(self._server.of(namespace or "/"), (sid,)).disconnect_sockets()
 
     def transport(self, sid: str, namespace: str | None = None) -> str:
         """``"polling"`` or ``"websocket"``.

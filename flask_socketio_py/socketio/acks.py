@@ -13,6 +13,7 @@ from gevent import get_hub
 from gevent.event import AsyncResult, Event
 
 from ..errors import BroadcastTimeoutError, DisconnectedError, TimeoutError
+from .adapters.operations import Ack, AckCount
 
 if TYPE_CHECKING:
     from .server import Server
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 #: Stands for "what the option ``default_ack_timeout`` says".
 DEFAULT: Any = "<default_ack_timeout>"
 _LONG = 3600.0
+#: Seconds that answers of other servers are waited for where nobody named a time.
+LONGEST = 3600.0
 #: What settles an acknowledgement: its arguments, or ``None`` if it will never come.
 Settle = Callable[["list[Any] | None"], None]
 
@@ -39,6 +42,26 @@ class Answers:
         self._gone: list[str] = []
         self._answers: list[Any] = []
         self._complete = False
+        # Of the other servers of a cluster: those that have still to say how many they asked, the answers to come from
+        # there, and what ends the asking.
+        self._servers = 0
+        self._elsewhere = 0
+        self._closers: list[Callable[[], None]] = []
+
+    def expect_servers(self, count: int, close: Callable[[], None]) -> None:
+        """So many other servers are asked, too; ``close`` is called when nobody waits for them any more."""
+        self._servers += count
+        self._closers.append(close)
+
+    def on_reply(self, reply: Any) -> None:
+        """Another server says how many it asked, or passes an answer on."""
+        if isinstance(reply, AckCount):
+            self._servers -= 1
+            self._elsewhere += reply.total
+        elif isinstance(reply, Ack):
+            self._elsewhere -= 1
+            self._answers.append(reply.value)
+        self._end_if_done()
 
     def expect(self, socket: Socket, ack_id: int) -> None:
         """One more socket that is asked; nobody waits for one that is not (or not yet) let in."""
@@ -73,7 +96,7 @@ class Answers:
         self._end_if_done()
 
     def _end_if_done(self) -> None:
-        if self._complete and not self._waiting:
+        if self._complete and not self._waiting and self._servers <= 0 and self._elsewhere <= 0:
             self._end()
 
     def _end(self) -> None:
@@ -82,10 +105,17 @@ class Answers:
             return
         waiting = self._release()
         missing = [*waiting, *self._gone]
-        on_end(BroadcastTimeoutError(self._answers, missing) if missing else None, self._answers)
+        elsewhere, servers = max(0, self._elsewhere), max(0, self._servers)
+        error = None
+        if missing or elsewhere or servers:
+            error = BroadcastTimeoutError(self._answers, missing, elsewhere, servers)
+        on_end(error, self._answers)
 
     def _release(self) -> list[str]:
         waiting, self._waiting = self._waiting, {}
+        closers, self._closers = self._closers, []
+        for close in closers:
+            close()
         for socket, ack_id in waiting.values():
             socket.forget_ack(ack_id)
             socket.client.end_call()
@@ -187,6 +217,17 @@ def call_within(socket: Socket, ack_id: int, callback: Callable[..., Any], timeo
     timer = get_hub().loop.timer(timeout)
     timer.start(late)
     return settle
+
+
+def call_later(seconds: float, function: Callable[[], None]) -> None:
+    """Call a quick function of ours in the hub, after a while."""
+
+    def call() -> None:
+        timer.close()
+        function()
+
+    timer = get_hub().loop.timer(seconds)
+    timer.start(call)
 
 
 def run_callback(callback: Callable[..., Any], args: Iterable[Any]) -> None:

@@ -11,14 +11,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .acks import DEFAULT, Answers, call_once, call_when_all, wait_for_all
+from .acks import DEFAULT, LONGEST, Answers, Settle, call_later, call_once, call_when_all, wait_for_all
 from .adapters.local import LocalAdapter, Room
+from .adapters.operations import Ack, Reply
 
 if TYPE_CHECKING:
+    from .cluster_adapter import ClusterAdapter
     from .namespace import Namespace, ParentNamespace
-    from .socket import Socket
 
 Rooms = tuple[Room, ...]
+
+
+class FoundSockets(list[Any]):
+    """Sockets, of a whole cluster: :class:`~.socket.Socket` and :class:`~.remote_socket.RemoteSocket`.
+
+    ``complete`` is false where a server did not answer in time: then some may be missing.
+    """
+
+    complete = True
 
 
 class Flags(NamedTuple):
@@ -57,8 +67,8 @@ def checked_timeout(seconds: float | None) -> float | None:
     Raises:
         ValueError: for anything else.
     """
-    if seconds is None:
-        return None
+    if seconds is None or seconds is DEFAULT:
+        return seconds
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         raise ValueError(f"timeout must be a number of seconds above 0, or None, not {seconds!r}")
     return seconds
@@ -135,21 +145,24 @@ class Audience(ABC):
         timeout = operator.flags.timeout
         if timeout is DEFAULT:
             timeout = server.options.default_ack_timeout
-        return wait_for_all(server, operator._asking(event, args), timeout)
+        return wait_for_all(server, operator._asking(event, args, timeout), timeout)
 
-    def fetch_sockets(self) -> list[Socket]:
-        """The connected sockets."""
+    def fetch_sockets(self) -> FoundSockets:
+        """The connected sockets, those of other servers too; its ``complete`` is false where one did not answer."""
         operator = self._operator()
         rooms, excepted, local = operator.rooms, operator.excepted, operator.flags.local
-        return [
-            socket
-            for adapter in operator.namespace.adapters
-            for socket in adapter.fetch_sockets(rooms, excepted, local)
-        ]
+        found = FoundSockets()
+        for adapter in operator.namespace.adapters:
+            sockets = adapter.fetch_sockets(rooms, excepted, local)
+            found.extend(sockets)
+            found.complete = found.complete and getattr(sockets, "complete", True)
+        return found
 
     def count(self) -> int:
         """How many connected sockets there are."""
-        return len(self.fetch_sockets())
+        operator = self._operator()
+        rooms, excepted, local = operator.rooms, operator.excepted, operator.flags.local
+        return sum(adapter.count(rooms, excepted, local) for adapter in operator.namespace.adapters)
 
     def sockets_join(self, *rooms: Any) -> None:
         """Let all of them join rooms.
@@ -172,7 +185,7 @@ class Audience(ABC):
         """Disconnect all of them; ``close`` ends their connections, with all namespaces."""
         self._with_adapters(lambda adapter, rooms, excepted: adapter.disconnect_sockets(rooms, excepted, close))
 
-    def _with_adapters(self, function: Callable[[LocalAdapter, Rooms, Rooms], None]) -> None:
+    def _with_adapters(self, function: Callable[[LocalAdapter | ClusterAdapter, Rooms, Rooms], None]) -> None:
         operator = self._operator()
         for adapter in operator.namespace.adapters:
             operator.namespace.server.in_home_thread_do(function, adapter, operator.rooms, operator.excepted)
@@ -210,16 +223,42 @@ class BroadcastOperator(Audience):
             namespace.emit(
                 event, args, self.rooms, self.excepted, flags, lambda socket, ack_id: socket.expect(ack_id, settle)
             )
+            if not flags.local:
+                self._call_for_others(event, args, settle)
             return
-        server.in_home_thread_do(call_when_all, server, self._asking(event, args), callback, flags.timeout)
+        asking = self._asking(event, args, flags.timeout)
+        server.in_home_thread_do(call_when_all, server, asking, callback, flags.timeout)
 
-    def _asking(self, event: str, args: tuple[Any, ...]) -> Callable[[Answers], None]:
+    def _asking(self, event: str, args: tuple[Any, ...], timeout: float | None) -> Callable[[Answers], None]:
         """What asks all of them; in another thread what is wrong is raised now."""
         namespace, rooms, excepted, flags = self.namespace, self.rooms, self.excepted, self.flags
         values: Sequence[Any] = args
         if not namespace.server.in_home_thread():
             values = namespace.fixed(event, args, rooms + excepted)
-        return lambda answers: namespace.emit(event, values, rooms, excepted, flags, answers.expect)
+        # Counted now, because it may take a moment, and what asks must not.
+        others = [] if flags.local else [(each, each.others(rooms)) for each in namespace.clusters]
+
+        def ask(answers: Answers) -> None:
+            namespace.emit(event, values, rooms, excepted, flags, answers.expect)
+            for cluster, count in others:
+                if count:
+                    answers.expect_servers(count, cluster.ask(event, values, self, timeout, answers.on_reply))
+
+        return ask
+
+    def _call_for_others(self, event: str, args: tuple[Any, ...], settle: Settle) -> None:
+        """Let the clients of other servers answer, too, for as long as acknowledgements are waited for by default."""
+        server = self.namespace.server
+        timeout = server.options.default_ack_timeout or LONGEST
+
+        def on_reply(reply: Reply) -> None:
+            if isinstance(reply, Ack):
+                settle([reply.value])
+
+        for cluster in self.namespace.clusters:
+            if not cluster.all_here(self.rooms):
+                end = cluster.ask(event, args, self, timeout, on_reply)
+                server.in_home_thread_do(call_later, timeout, end)
 
     def send(self, *args: Any) -> None:
         """Emit a ``message`` event."""

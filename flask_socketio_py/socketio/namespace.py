@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from ..engineio.message import PreparedMessage
 from ..errors import PacketError
 from . import packet
+from .acks import Settle, call_later
 from .adapters.local import LocalAdapter, Room
+from .adapters.operations import Broadcast
 from .adapters.recovery import Recovery
 from .broadcast import Flags
+from .cluster_adapter import ClusterAdapter
 from .parser import Parser
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ class Namespace:
     ``template`` is the name under which its handlers are registered: its own, or that of what made it.
     """
 
-    __slots__ = ("ack_ids", "adapter", "name", "prefix", "server", "template", "watched")
+    __slots__ = ("ack_ids", "adapter", "name", "prefix", "server", "shared", "template", "watched")
 
     def __init__(self, server: Server, name: str, template: str) -> None:
         self.server = server
@@ -41,6 +44,8 @@ class Namespace:
         self.prefix = server.parser.prefix(name)
         recovery = server.recovery
         self.adapter = LocalAdapter(None if recovery is None else Recovery(recovery))
+        #: The same namespace on all servers of a cluster; ``None`` without one.
+        self.shared: ClusterAdapter | None = None if server.cluster is None else ClusterAdapter(server.cluster, self)
         #: One counter for emits and broadcasts, so that one encoded packet can ask many sockets.
         self.ack_ids = itertools.count(1)
         #: How many sockets want to see what is emitted to them.
@@ -83,14 +88,30 @@ class Namespace:
             TypeError: for an event name that is no string, or data without a form on the wire.
             ValueError: for a reserved name, or too many attachments.
         """
-        server = self.server
         ack_id = None
         if expect is not None:
             ack_id = next(self.ack_ids)
-        elif self.adapter.recovery is not None:
+        elif self.shared is not None and not flags.local:
+            _encode(self.server.parser, self.prefix, event, args, None)  # what can't be sent is told nobody
+            if self.shared.broadcast(event, args, rooms, excepted, flags):
+                return  # it will be received like those of the others
+        self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
+
+    def _emit_here(
+        self,
+        event: str,
+        args: Sequence[Any],
+        rooms: tuple[Room, ...],
+        excepted: tuple[Room, ...],
+        flags: Flags,
+        ack_id: int | None = None,
+        expect: Expect | None = None,
+    ) -> None:
+        server = self.server
+        if ack_id is None and self.adapter.recovery is not None:
             if not server.in_home_thread():  # the log and the clients shall see one order
                 args = self.fixed(event, args, rooms + excepted)
-                server.in_home_thread_do(self.emit, event, args, rooms, excepted, flags)
+                server.in_home_thread_do(self._emit_here, event, args, rooms, excepted, flags)
                 return
             if server.hub_known:  # else nobody can have missed anything
                 self._emit_recoverable(self.adapter.recovery, event, args, rooms, excepted, flags)
@@ -144,10 +165,54 @@ class Namespace:
                 if socket.extras is not None:
                     socket.extras.outgoing(event, args)
 
+    # -- in a cluster ------------------------------------------------------------------------------------------------
+
     @property
-    def adapters(self) -> list[LocalAdapter]:
-        """Its adapter alone."""
-        return [self.adapter]
+    def adapters(self) -> list[LocalAdapter | ClusterAdapter]:
+        """What answers for all its sockets."""
+        return [self.adapter if self.shared is None else self.shared]
+
+    @property
+    def clusters(self) -> list[ClusterAdapter]:
+        """What other servers are asked through."""
+        return [] if self.shared is None else [self.shared]
+
+    def receive(self, broadcast: Broadcast, offset: str | None = None) -> None:
+        """Another server emits (or, with an ``offset``, a log brings what any server has emitted).
+
+        Raises:
+            TypeError, ValueError: for what can't be sent.
+        """
+        event, *args = broadcast.data
+        flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
+        if offset is not None:
+            args.append(offset)
+        self._emit_here(event, args, broadcast.rooms, broadcast.excepted, flags)
+
+    def receive_with_ack(self, broadcast: Broadcast, on_ack: Settle, timeout: float) -> int:
+        """Another server asks; ``on_ack`` is called for each answer within ``timeout`` seconds. Returns how many are
+        asked.
+
+        Raises:
+            TypeError, ValueError: for what can't be sent.
+        """
+        event, *args = broadcast.data
+        asked: list[tuple[Socket, int]] = []
+
+        def expect(socket: Socket, ack_id: int) -> None:
+            asked.append((socket, ack_id))
+            socket.expect(ack_id, on_ack)
+
+        flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
+        self._emit_here(event, args, broadcast.rooms, broadcast.excepted, flags, next(self.ack_ids), expect)
+
+        def forget() -> None:
+            for socket, ack_id in asked:
+                socket.forget_ack(ack_id)
+
+        if asked:
+            call_later(timeout, forget)
+        return len(asked)
 
 
 class ParentNamespace:
@@ -186,9 +251,14 @@ class ParentNamespace:
             child.emit(event, args, rooms, excepted, flags, expect)
 
     @property
-    def adapters(self) -> list[LocalAdapter]:
+    def adapters(self) -> list[LocalAdapter | ClusterAdapter]:
         """Those of the children."""
-        return [child.adapter for child in self.children]
+        return [adapter for child in self.children for adapter in child.adapters]
+
+    @property
+    def clusters(self) -> list[ClusterAdapter]:
+        """Those of the children."""
+        return [cluster for child in self.children for cluster in child.clusters]
 
 
 def _encode(parser: Parser, prefix: bytes, event: Any, args: Sequence[Any], ack_id: int | None) -> PreparedMessage:

@@ -21,6 +21,7 @@ from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
 from ..engineio.server import EngineServer
 from ..engineio.session import Session
+from .adapters.cluster import Cluster, Dialect
 from .adapters.recovery import RecoveryOptions
 from .broadcast import BroadcastOperator
 from .client import Client
@@ -59,6 +60,12 @@ class Listener(Protocol):
     def namespace_made(self, namespace: Namespace) -> None:
         """A namespace has come into being; must not block."""
 
+    def server_event_handler(self, namespace: str, event: Any) -> Callable[..., Any] | None:
+        """``(*args)`` of an event that another server of the cluster emits for servers."""
+
+    def static_namespaces(self) -> list[str]:
+        """The namespaces that there are from the start."""
+
     def template_found(self, namespace: Namespace) -> None:
         """A namespace has another template than when it was made; must not block."""
 
@@ -66,7 +73,14 @@ class Listener(Protocol):
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
 
-    def __init__(self, options: Options, listener: Listener, parser: Parser, hooks: Hooks | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        listener: Listener,
+        parser: Parser,
+        hooks: Hooks | None = None,
+        dialect: Dialect | None = None,
+    ) -> None:
         self.options = options
         self.listener = listener
         self.parser = parser
@@ -74,6 +88,8 @@ class Server:
         self.concurrent = options.async_handlers
         self.dispatcher = Dispatcher()
         self.recovery = RecoveryOptions.of(options.connection_state_recovery)
+        #: The other servers; ``None``: there are none.
+        self.cluster = None if dialect is None else Cluster(self, dialect, options.requests_timeout)
         self.namespaces: dict[str, Namespace] = {}
         self._sweep_at = MANY_NAMESPACES
         self.engine = EngineServer(options, self, hooks)
@@ -98,6 +114,8 @@ class Server:
             namespace = self.namespaces.setdefault(name, made)  # another thread may have been faster
             if namespace is made:
                 self.listener.namespace_made(namespace)
+                if self.cluster is not None:
+                    self.cluster.add_namespace(name)
         elif template is not None and namespace.template == name != template:
             # The application addressed it before anybody knew whose child it is: from now on the middleware and the
             # handlers of its parent are asked.
@@ -108,7 +126,7 @@ class Server:
     def _sweep(self) -> None:
         for name, namespace in list(self.namespaces.items()):
             if namespace.idle:
-                del self.namespaces[name]
+                self._forget_namespace(name)
         self._sweep_at = max(MANY_NAMESPACES, 2 * len(self.namespaces))
 
     def emptied(self, namespace: Namespace) -> None:
@@ -119,7 +137,12 @@ class Server:
             and namespace.template != namespace.name
             and self.namespaces.get(namespace.name) is namespace
         ):
-            del self.namespaces[namespace.name]
+            self._forget_namespace(namespace.name)
+
+    def _forget_namespace(self, name: str) -> None:
+        del self.namespaces[name]
+        if self.cluster is not None:
+            self.cluster.remove_namespace(name)
 
     def to(self, namespace: str = "/", *rooms: Any) -> BroadcastOperator:
         """A broadcast to rooms of a namespace."""
@@ -128,13 +151,16 @@ class Server:
     def close(self) -> None:
         """Disconnect everybody with the reason ``server shutting down``."""
         self.engine.close()
+        if self.cluster is not None:
+            self.cluster.close()
 
     # -- Handler -----------------------------------------------------------------------------------------------------
 
     def on_open(self, session: Session) -> None:
         if self._hub is None:
-            self._hub = get_hub()
-            self.dispatcher.bind(self._hub)
+            self._adopt(get_hub())
+        if self.cluster is not None:
+            self.cluster.start()
         client = session.handler = Client(self, session)
         self.engine.timekeeper.add(self._connecting, client)
         client.on_open(session)
@@ -188,6 +214,18 @@ class Server:
         namespace.adapter.broadcast(message, recipients, volatile)
         if len(recipients) == 1 and recipients[0].client.session.congested and getcurrent() is not self._hub:
             sleep(0)
+
+    def find_hub(self) -> bool:
+        """Whether it is known, or can be concluded now, which thread serves: the main one, where it has a hub."""
+        if self._hub is None:
+            hub = get_hub_if_exists()
+            if hub is not None and hub.main_hub:
+                self._adopt(hub)
+        return self._hub is not None
+
+    def _adopt(self, hub: Any) -> None:
+        self._hub = hub
+        self.dispatcher.bind(hub)
 
     @property
     def hub_known(self) -> bool:

@@ -106,6 +106,10 @@ class Socket:
         """The Engine.IO session that carries it; its ``sid`` is secret."""
         return self.client.session
 
+    def details(self) -> dict[str, Any]:
+        """What other servers of a cluster are told of it."""
+        return {"id": self.id, "handshake": self.handshake.as_dict(), "rooms": self.rooms, "data": self._data or {}}
+
     @property
     def transport(self) -> str:
         """``"polling"`` or ``"websocket"``, as it is now."""

@@ -159,6 +159,10 @@ class LocalAdapter:
         """How many they are."""
         return len(self.fetch_sockets(rooms, except_, local))
 
+    def room_sizes(self, local: bool = False) -> dict[Room, int]:
+        """How many sockets there are in each room; a socket's own room is left out."""
+        return {room: len(members) for room, members in list(self.rooms.items())}
+
     def add_sockets(self, rooms: Collection[Room], except_: Collection[Room], joined: Iterable[Room]) -> None:
         """Let them join further rooms.
 
@@ -183,7 +187,7 @@ class LocalAdapter:
         for socket in self.fetch_sockets(rooms, except_):
             socket.disconnect(close=close)
 
-    def server_side_emit(self, args: Sequence[Any], timeout: float | None = None) -> list[Any]:
+    def server_side_emit(self, args: Sequence[Any], wait: bool = False) -> list[Any]:
         """Tell the other servers of the cluster; the answers of those that were asked. There are none."""
         return []
 
