@@ -9,6 +9,7 @@
     │   ├── TimeoutError                an acknowledgement did not arrive in time (also a builtin TimeoutError)
     │   │   ├── DisconnectedError       ... and never will: the client has gone
     │   │   └── BroadcastTimeoutError   ... from some of the receivers of a broadcast
+    │   ├── ClusterError                the message queue is away, refused a command, or can take no more
     │   └── PeerError                   the peer broke a protocol: ends its connection, is never a traceback
     │       ├── PacketError             a packet that can't be decoded
     │       └── EngineIOError           an HTTP request the Engine.IO server refuses, with the protocol's code
@@ -67,6 +68,13 @@ class BroadcastTimeoutError(TimeoutError):
         super().__init__(f"operation has timed out: {len(missing)} of {total} clients did not acknowledge")
         self.responses = responses
         self.missing = missing
+
+
+class ClusterError(SocketIOError):
+    """The message queue could not do what was asked: it is away, it refused, or too much waits for it already.
+
+    The message names the command and the kind of failure; neither credentials nor payloads.
+    """
 
 
 class PeerError(SocketIOError):
