@@ -17,7 +17,7 @@ from ..engineio.reasons import Reason
 from ..engineio.session import Session
 from ..errors import PacketError, refusal
 from . import entrance, packet
-from .adapters.recovery import RECOVERABLE, SavedState
+from .adapters.recovery_store import RECOVERABLE, SavedState
 from .json_codec import DepthError
 from .packet import Packet
 from .socket import Socket
@@ -137,6 +137,8 @@ class Client:
         except Exception:
             log.exception("a handler of the event %.100r failed", args[0])
         finally:
+            if socket.presence is not None:
+                socket.touch()  # it may have changed the data
             self.ended()
 
     # -- handlers under limits ---------------------------------------------------------------------------------------
@@ -256,7 +258,11 @@ class Client:
     def _save(self, socket: Socket) -> None:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is not None and presence is not None and socket.disconnect_reason in RECOVERABLE:
+        if recovery is None or presence is None:
+            return
+        if socket.disconnect_reason not in RECOVERABLE:
+            recovery.forget(presence.pid)
+        else:
             state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)

@@ -18,6 +18,7 @@ from .acks import Settle, call_later
 from .adapters.local import LocalAdapter, Room
 from .adapters.operations import Broadcast
 from .adapters.recovery import Recovery
+from .adapters.recovery_store import RecoveryStore
 from .broadcast import Flags
 from .cluster_adapter import ClusterAdapter
 from .parser import Parser
@@ -35,15 +36,21 @@ class Namespace:
     ``template`` is the name under which its handlers are registered: its own, or that of what made it.
     """
 
-    __slots__ = ("ack_ids", "adapter", "name", "prefix", "server", "shared", "template", "watched")
+    __slots__ = ("ack_ids", "adapter", "log", "name", "prefix", "server", "shared", "template", "watched")
 
     def __init__(self, server: Server, name: str, template: str) -> None:
         self.server = server
         self.name = name
         self.template = template
         self.prefix = server.parser.prefix(name)
-        recovery = server.recovery
-        self.adapter = LocalAdapter(None if recovery is None else Recovery(recovery))
+        recovery: RecoveryStore | None = None
+        #: Its latest broadcasts, for those who come back; ``None`` where nobody may, or a cluster's log has them.
+        self.log: Recovery | None = None
+        if server.recovery is not None:
+            recovery = None if server.cluster is None else server.cluster.recovery(self, server.recovery)
+            if recovery is None:
+                recovery = self.log = Recovery(server.recovery)
+        self.adapter = LocalAdapter(recovery)
         #: The same namespace on all servers of a cluster; ``None`` without one.
         self.shared: ClusterAdapter | None = None if server.cluster is None else ClusterAdapter(server.cluster, self)
         #: One counter for emits and broadcasts, so that one encoded packet can ask many sockets.
@@ -114,7 +121,7 @@ class Namespace:
                 server.in_home_thread_do(self._emit_here, event, args, rooms, excepted, flags)
                 return
             if server.hub_known:  # else nobody can have missed anything
-                self._emit_recoverable(self.adapter.recovery, event, args, rooms, excepted, flags)
+                self._emit_recoverable(event, args, rooms, excepted, flags)
                 return
         message = _encode(server.parser, self.prefix, event, args, ack_id)
         targets = self.adapter.targets(rooms, excepted)
@@ -124,16 +131,10 @@ class Namespace:
         self._deliver(targets, message, event, args, flags)
 
     def _emit_recoverable(
-        self,
-        recovery: Recovery,
-        event: str,
-        args: Sequence[Any],
-        rooms: tuple[Room, ...],
-        excepted: tuple[Room, ...],
-        flags: Flags,
+        self, event: str, args: Sequence[Any], rooms: tuple[Room, ...], excepted: tuple[Room, ...], flags: Flags
     ) -> None:
         parser = self.server.parser
-        if flags.volatile:
+        if flags.volatile or self.log is None:
             if args and isinstance(args[-1], str):
                 # A client that can be recovered takes a text at the end of an event for its offset.
                 args = [*args, None]
@@ -150,7 +151,7 @@ class Namespace:
                 # The application's encoder has let others emit. It isn't asked again: it might do so for ever.
                 return _encode(parser, self.prefix, event, [*_decoded(parser, first, args), offset], None)
 
-            message = recovery.record(encode, rooms, excepted, time.monotonic())
+            message = self.log.record(encode, rooms, excepted, time.monotonic())
             self.server.watch_recovery(self)
         self._deliver(self.adapter.targets(rooms, excepted), message, event, args, flags)
 
@@ -184,10 +185,15 @@ class Namespace:
             TypeError, ValueError: for what can't be sent.
         """
         event, *args = broadcast.data
+        rooms, excepted = broadcast.rooms, broadcast.excepted
         flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
-        if offset is not None:
-            args.append(offset)
-        self._emit_here(event, args, broadcast.rooms, broadcast.excepted, flags)
+        recovery = self.adapter.recovery
+        if offset is None or recovery is None or flags.volatile:
+            self._emit_here(event, args, rooms, excepted, flags)
+            return
+        message = _encode(self.server.parser, self.prefix, event, [*args, offset], None)
+        targets = self.adapter.targets(rooms, (*excepted, *recovery.beyond(offset)))
+        self._deliver(targets, message, event, args, flags)
 
     def receive_with_ack(self, broadcast: Broadcast, on_ack: Settle, timeout: float) -> int:
         """Another server asks; ``on_ack`` is called for each answer within ``timeout`` seconds. Returns how many are

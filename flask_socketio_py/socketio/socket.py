@@ -14,7 +14,7 @@ from ..engineio.reasons import Reason
 from ..engineio.session import Session
 from .acks import DEFAULT, Settle
 from .adapters.local import Room
-from .adapters.recovery import Presence, SavedState
+from .adapters.recovery_store import Presence, SavedState
 from .broadcast import NO_FLAGS, BroadcastOperator, checked_timeout, flattened
 from .handshake import Handshake
 from .listeners import Listeners
@@ -349,6 +349,12 @@ class Socket:
         settle = None if self._acks is None else self._acks.pop(ack_id, None)
         if settle is not None:
             settle(args)
+
+    def touch(self) -> None:
+        """What is kept of it, in case it has to come back, may be out of date."""
+        recovery = self.namespace.adapter.recovery
+        if recovery is not None:
+            recovery.changed(self)
 
     def acknowledge(self, ack_id: int, args: tuple[Any, ...]) -> None:
         """Answer an event of the client.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gevent.event import Event
 
@@ -31,6 +31,8 @@ from .operations import (
     ServerAnswer,
     ServerEvent,
 )
+from .recovery import RecoveryOptions
+from .recovery_store import RecoveryStore
 
 if TYPE_CHECKING:
     from ..namespace import Namespace
@@ -82,6 +84,16 @@ class Dialect(Protocol):
         """Tell nothing and hear nothing any more."""
 
 
+class LogDialect(Dialect, Protocol):
+    """One that keeps a log (``logs`` is true)."""
+
+    def recovery(self, namespace: Namespace, options: RecoveryOptions) -> RecoveryStore:
+        """What lets the clients of a namespace come back, to any server."""
+
+    def waiting(self, namespace: str) -> list[Broadcast]:
+        """What this server has emitted and the log has not brought back yet."""
+
+
 class _Open:
     """A request that waits for replies."""
 
@@ -122,6 +134,15 @@ class Cluster:
         if self._started:
             self._started = False
             self.dialect.close()
+
+    @property
+    def log(self) -> LogDialect | None:
+        """The dialect, if it keeps a log."""
+        return cast("LogDialect", self.dialect) if self.dialect.logs else None
+
+    def recovery(self, namespace: Namespace, options: RecoveryOptions) -> RecoveryStore | None:
+        """What lets the clients of a namespace come back to any server; ``None``: each server has its own way."""
+        return None if self.log is None else self.log.recovery(namespace, options)
 
     # -- telling the others ------------------------------------------------------------------------------------------
 

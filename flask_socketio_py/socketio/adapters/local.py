@@ -17,7 +17,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from ...engineio.message import PreparedMessage
-from .recovery import Recovery
+from .recovery_store import RecoveryStore
 
 Room = Hashable
 #: ``(event, room, socket id or None)``: "create-room", "delete-room", "join-room" and "leave-room".
@@ -42,7 +42,7 @@ class Recipient(Protocol):
 class LocalAdapter:
     """Two mirrored maps: room -> members, and socket id -> rooms."""
 
-    def __init__(self, recovery: Recovery | None = None) -> None:
+    def __init__(self, recovery: RecoveryStore | None = None) -> None:
         self.recovery = recovery
         #: Told of rooms that come and go; ``None`` where nobody asked.
         self.on_room: RoomListener | None = None
@@ -91,6 +91,8 @@ class LocalAdapter:
         else:
             members[sid] = socket
         self._memberships.setdefault(sid, set()).add(room)
+        if self.recovery is not None:
+            self.recovery.changed(socket)
         if self.on_room is not None:  # when all is done: it may lead to further changes
             if members is None:
                 self.on_room("create-room", room, None)
@@ -114,6 +116,8 @@ class LocalAdapter:
         rooms.discard(room)
         if not rooms:
             del self._memberships[sid]
+        if self.recovery is not None:
+            self.recovery.changed(self.sockets[sid])
         self._drop(room, sid)
 
     def close_room(self, room: Room) -> None:

@@ -19,21 +19,10 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from ...engineio.message import PreparedMessage
-from ...engineio.reasons import Reason
+from .recovery_store import Presence, SavedState
 
 Room = Hashable
 
-#: The reasons of a disconnect after which a client may come back; the others were somebody's decision.
-RECOVERABLE = frozenset(
-    (
-        Reason.TRANSPORT_ERROR,
-        Reason.TRANSPORT_CLOSE,
-        Reason.FORCED_CLOSE,
-        Reason.PING_TIMEOUT,
-        Reason.SERVER_SHUTTING_DOWN,
-        Reason.FORCED_SERVER_CLOSE,
-    )
-)
 #: Stands for a broadcast without rooms.
 _EVERYBODY = object()
 _POSITION = re.compile("[0-9a-f]{1,15}")
@@ -86,23 +75,6 @@ class RecoveryOptions:
         return cls(**value)
 
 
-class Presence(NamedTuple):
-    """What the adapter knows of a socket that may be recovered: its private id, and from where on it was there."""
-
-    pid: str
-    since: int
-    recovered: bool = False
-
-
-class SavedState(NamedTuple):
-    """A socket whose connection broke."""
-
-    sid: str
-    presence: Presence
-    rooms: list[Room]
-    data: Any
-
-
 class _Logged(NamedTuple):
     message: PreparedMessage
     rooms: tuple[Room, ...]
@@ -112,12 +84,12 @@ class _Logged(NamedTuple):
 
 
 class Recovery:
-    """The log and the saved states of one namespace."""
+    """The log and the saved states of one namespace, in this process. Implements ``RecoveryStore``."""
+
+    shared = False
 
     def __init__(self, options: RecoveryOptions) -> None:
         self.options = options
-        #: Private id -> socket id of those who are there, so that one who comes back on a new connection is known
-        #: before the old one is found to be dead.
         self.present: dict[str, str] = {}
         # Offsets name a position in the log of this very object, and no other.
         self._epoch = secrets.token_hex(4) + "-"
@@ -174,7 +146,17 @@ class Recovery:
         while len(self._left) > MAX_ROOMS:
             self._floor = max(self._floor, self._left.popitem(last=False)[1])
 
+    def beyond(self, offset: str) -> tuple[str, ...]:
+        """Nobody: what is recorded here is sent at once."""
+        return ()
+
     # -- states ------------------------------------------------------------------------------------------------------
+
+    def changed(self, socket: Any, *, entered: bool = False) -> None:
+        """Nothing: its state is taken when its connection breaks."""
+
+    def forget(self, pid: str) -> None:
+        """Nothing: of those who are here no state is kept."""
 
     def save(self, state: SavedState, now: float) -> None:
         """Keep the state of a socket whose connection broke."""
