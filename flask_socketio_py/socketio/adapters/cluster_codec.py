@@ -29,6 +29,7 @@ from .operations import (
     Join,
     Leave,
     Operation,
+    Reply,
     ServerAnswer,
     ServerEvent,
 )
@@ -137,9 +138,7 @@ def message_of(operation: Operation, json: JsonCodec) -> tuple[int, dict[str, An
     return _response_of(operation, json)
 
 
-def _response_of(
-    operation: Fetched | Counted | ServerAnswer | AckCount | Ack, json: JsonCodec
-) -> tuple[int, dict[str, Any]]:
+def _response_of(operation: Reply, json: JsonCodec) -> tuple[int, dict[str, Any]]:
     asked = {"requestId": operation.request_id}
     if isinstance(operation, Fetched):
         sockets = shapes.told_sockets(json, operation.sockets)
@@ -151,7 +150,9 @@ def _response_of(
         return MessageType.SERVER_SIDE_EMIT_RESPONSE.value, {**asked, "packet": operation.value}
     if isinstance(operation, AckCount):
         return MessageType.BROADCAST_CLIENT_COUNT.value, {**asked, "clientCount": operation.total}
-    return MessageType.BROADCAST_ACK.value, {**asked, "packet": operation.value}
+    if isinstance(operation, Ack):
+        return MessageType.BROADCAST_ACK.value, {**asked, "packet": operation.value}
+    raise TypeError(f"no message says {type(operation).__name__}")
 
 
 def _options(rooms: Any, excepted: Any, flags: dict[str, Any] | None = None) -> dict[str, Any]:
