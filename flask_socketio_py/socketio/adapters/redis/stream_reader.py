@@ -60,7 +60,7 @@ class StreamReader:
         self._changed = Event()
         self.home = Home(self._start, self._leave)
         self._tails = [
-            _Tail(self.url, stream, last, on_entries, on_gap, self._tell, count, block)
+            _Tail(self.url, self.home, stream, last, on_entries, on_gap, self._tell, count, block)
             for stream, last in streams.items()
         ]
 
@@ -125,6 +125,7 @@ class _Tail:
     def __init__(
         self,
         url: RedisURL,
+        home: Home,
         stream: str,
         last: str,
         on_entries: Callable[[str, Entries], Any],
@@ -136,6 +137,7 @@ class _Tail:
         if last != "$":
             _number(last)
         self._url = url
+        self._home = home
         self.stream = stream
         self.last = last
         self._on_entries = on_entries
@@ -193,6 +195,8 @@ class _Tail:
             entries: Entries = []
             for identifier, fields in reply[0][1] if reply else ():
                 entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))
+            if self._home.closed:
+                return
             if entries:
                 self.last = entries[-1][0]
                 call(self._on_entries, self.stream, entries)
