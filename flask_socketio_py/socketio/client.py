@@ -201,6 +201,7 @@ class Client:
         if tell:
             if not socket.admitted:
                 entrance.refuse(self, socket.namespace.name, refusal())
+                self.vacate(socket)  # the client may ask again while its middleware still runs
             else:
                 if not socket.connected:
                     entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
@@ -252,7 +253,7 @@ class Client:
         if recovery is None or presence is None or (socket.held is not None and not socket.recovered):
             return  # (a client that was never let in has nothing to come back to)
         if socket.disconnect_reason in RECOVERABLE:
-            state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
+            state = SavedState(socket.id, presence, socket.namespace.adapter.memberships(socket.id), socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)
 

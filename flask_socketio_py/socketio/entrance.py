@@ -90,9 +90,7 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         else:
             recovery.present[state.presence.pid] = socket.id
             socket.held = missed
-            for room in state.rooms:
-                if room not in namespace.adapter.sockets:
-                    namespace.adapter.join(socket.id, room)
+            namespace.adapter.restore(socket.id, state.rooms)
     guard, handler = server.listener.connect_handlers(socket)
     if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
         guard = None
@@ -149,8 +147,8 @@ def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None)
     else:
         if not socket.connected and socket.disconnect_reason is None:
             accept(socket)
-        elif not socket.connected and client.sockets.get(socket.namespace.name) is socket:
-            # The client left meanwhile: who saw a connect shall see the disconnect.
+        elif not socket.connected and socket.held is not None:
+            # It ended before it was accepted: who saw a connect shall see the disconnect.
             client.finish(socket, tell=saw_connect)
     finally:
         client.ended()

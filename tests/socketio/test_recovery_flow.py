@@ -100,6 +100,23 @@ def test_everything_is_as_it_was(server):
     assert browser.news[-1][2] == {"sid": again.id, "pid": browser.ids["/"]}
 
 
+def test_a_room_joined_late_has_no_past_even_if_the_connection_breaks_twice(server):
+    browser = Browser(server)
+    socket = browser.connect()
+    server.to("/", "red").emit("before it joined")
+    socket.join("red")
+    browser.peer.transport.room = 0  # what is sent now never arrives
+    server.to("/", "red").emit("lost")
+    browser.vanish()
+    server.to("/", "red").emit("missed")
+    again = browser.peer = Peer(server, room=0)
+    again.push("0" + json.dumps({"pid": browser.ids["/"]}))
+    assert server.to("/").count() == 1
+    browser.vanish()
+    browser.connect()
+    assert names(browser) == [["lost"], ["missed"]]
+
+
 def test_what_happens_in_the_connect_handler_follows_what_was_missed(application, server):
     application.connects["/"] = lambda socket, auth: (
         socket.emit("hello", socket.recovered),
