@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -85,20 +86,60 @@ ENGINE_ERRORS = {
     4: "Forbidden",
     5: "Unsupported protocol version",
 }
+#: The name of an error where nothing more precise is known: the reference's name of the code.
+_ENGINE_NAMES = (
+    "UNKNOWN_TRANSPORT",
+    "UNKNOWN_SID",
+    "BAD_HANDSHAKE_METHOD",
+    "BAD_REQUEST",
+    "FORBIDDEN",
+    "UNSUPPORTED_PROTOCOL_VERSION",
+)
 
 
 class EngineIOError(PeerError):
     """A request the Engine.IO server refuses.
 
-    ``code`` is the protocol's number (:data:`ENGINE_ERRORS`), ``status`` the HTTP status line; ``context`` says for the
-    log what was wrong, without payloads.
+    ``code`` is the protocol's number (:data:`ENGINE_ERRORS`), ``str(error)`` the message the client is told, ``status``
+    the HTTP status line; ``context`` says for the log what was wrong, without payloads. ``name`` and ``details`` say it
+    to programs. Names are the reference's, keys are written as Python writes them; what came from the client is cut to
+    200 characters:
+
+    ==== ================================ ==========================================================
+    code name                             details
+    ==== ================================ ==========================================================
+    0    ``UNKNOWN_TRANSPORT``            ``transport``
+    1    ``UNKNOWN_SID``                  ``sid``
+    2    ``BAD_HANDSHAKE_METHOD``         ``method``
+    3    ``INVALID_ORIGIN``               ``origin``: no browser sends such a header
+    3    ``TRANSPORT_MISMATCH``           ``transport``, ``previous_transport``
+    3    ``PROTOCOL_MISMATCH``            ``protocol``, ``previous_protocol``
+    3    ``TRANSPORT_HANDSHAKE_ERROR``    ``transport``; ``message``: why there can be no WebSocket
+    3    ``ID_GENERATION_ERROR``          ``error``: the exception
+    3    ``MIDDLEWARE_FAILURE``           ``error``: the exception
+    3    ``BAD_REQUEST``                  (none)
+    4    ``FORBIDDEN``                    ``message``: what ``allow_request`` answered
+    4    ``FOREIGN_ORIGIN``               ``origin``
+    5    ``UNSUPPORTED_PROTOCOL_VERSION`` ``protocol``
+    ==== ================================ ==========================================================
     """
 
-    def __init__(self, code: int, context: str = "", *, status: str | None = None) -> None:
-        super().__init__(ENGINE_ERRORS[code])
+    def __init__(
+        self,
+        code: int,
+        context: str = "",
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        message: str | None = None,
+    ) -> None:
+        super().__init__(ENGINE_ERRORS[code] if message is None else message)
         self.code = code
         self.context = context
         self.status = status or ("403 Forbidden" if code == 4 else "400 Bad Request")
+        self.name = name or _ENGINE_NAMES[code]
+        self.details = {key: value[:200] if isinstance(value, str) else value for key, value in (details or {}).items()}
 
 
 def refusal(*args: Any) -> dict[str, Any]:

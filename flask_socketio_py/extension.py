@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import gevent
 from flask import Flask
 
-from . import config, context, handlers, registry, testing, wsgi_server
+from . import config, configured, context, handlers, registry, testing, wsgi_server
 from .bound import BoundNamespace
 from .engineio.server import EngineServer
 from .middleware import SocketIOMiddleware
@@ -24,9 +24,8 @@ from .request_hooks import RequestHooks
 from .scaffold import Scaffold
 from .socketio.acks import DEFAULT
 from .socketio.broadcast import NO_FLAGS, VOLATILE, BroadcastOperator, chosen
-from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.namespace import Namespace as CoreNamespace
-from .socketio.parser import DefaultParser, Parser
+from .socketio.parser import Parser
 from .socketio.server import Server
 from .views import ServerView
 
@@ -60,7 +59,7 @@ class SocketIO(Scaffold):
             self.init_app(app, **options)
         else:
             self.server_options.update(options)
-            _refuse_queue(options)
+            configured.refuse_queue(options)
 
     def init_app(self, app: Flask | None, **options: Any) -> None:
         """Attach to an application; options add to those of the constructor, and ``SOCKETIO_<NAME>`` in
@@ -70,7 +69,7 @@ class SocketIO(Scaffold):
             TypeError, ValueError: for an option that can't be meant.
         """
         self.server_options.update(options)
-        _refuse_queue(self.server_options)
+        configured.refuse_queue(self.server_options)
         if app is None:
             raise ValueError(
                 "init_app(None) needs a message queue, which this version does not have: pass the application"
@@ -84,15 +83,15 @@ class SocketIO(Scaffold):
             )
         if settings.async_mode == "threading":
             log.info("async_mode='threading' was asked for: gevent serves anyway")
-        _set_level("flask_socketio_py", settings.logger)
-        _set_level("flask_socketio_py.engineio", settings.engineio_logger)
+        configured.set_level("flask_socketio_py", settings.logger)
+        configured.set_level("flask_socketio_py.engineio", settings.engineio_logger)
         names = settings.namespaces
         self._handlers.app = self._request_hooks.app = app
         self._request_hooks.set_options(settings.allow_request, settings.generate_id)
         if "manage_session" in values:  # else the attribute, which may have been set before
             self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
-        self._server = Server(settings, self._handlers, _parser(app, settings), self._request_hooks.hooks)
+        self._server = Server(settings, self._handlers, configured.parser(app, settings), self._request_hooks.hooks)
         self._handlers.server = self._server
         self._view = ServerView(self, self._server)
         self.sockio_mw = SocketIOMiddleware(self._server, app.wsgi_app, settings)
@@ -374,26 +373,3 @@ def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
         if args[0] is None:
             return ()
     return args
-
-
-def _parser(app: Flask, settings: config.Options) -> Parser:
-    if settings.json is not None:
-        return DefaultParser(ModuleCodec(settings.json))
-    return DefaultParser(JsonCodec(getattr(app.json, "default", None)))
-
-
-def _refuse_queue(options: dict[str, Any]) -> None:
-    for name in ("message_queue", "client_manager"):
-        if options.get(name):
-            raise ValueError(f"{name}: this version serves one process; clusters come with a later one")
-
-
-def _set_level(name: str, wanted: Any) -> None:
-    """``logger=True`` asks for the log; without it logging is the application's affair alone."""
-    logger = logging.getLogger(name)
-    if isinstance(wanted, logging.Logger):
-        logger.parent = wanted
-    elif wanted:
-        logger.setLevel(logging.INFO)
-        if not logger.hasHandlers():
-            logging.basicConfig()

@@ -23,10 +23,11 @@ class Namespace:
     ``namespace`` is its name, by default the main one; ``"*"`` handles what no other namespace does.
     """
 
-    #: Set by :meth:`SocketIO.on_namespace`.
+    #: The extension; set by :meth:`SocketIO.on_namespace`.
     socketio: SocketIO
 
     def __init__(self, namespace: str | None = None) -> None:
+        #: Its name.
         self.namespace = namespace or "/"
 
     @property

@@ -78,14 +78,15 @@ class SocketIOTestClient:
         self.app = app
         self.socketio = socketio
         self.flask_test_client = flask_test_client
-        #: namespace -> whether it is connected.
+        #: Whether each namespace is connected.
         self.connected: dict[str, bool] = {}
-        #: Received and not yet fetched: {"name", "args", "namespace"}.
+        #: What was received and not yet fetched, each as :meth:`get_received` gives it.
         self.queue: list[dict[str, Any]] = []
-        #: Acknowledgements received: id -> arguments.
+        #: The arguments of the acknowledgements received and not yet returned, by id.
         self.acks: dict[int, list[Any]] = {}
-        #: The error object of the last refused connection: {"message", "data"}.
+        #: The error object of the last refused connection, with ``message`` and perhaps ``data``.
         self.connect_error: dict[str, Any] | None = None
+        #: The id of its session.
         self.eio_sid: str | None = None
         self._session: Session | None = None
         self._ack_ids = itertools.count(1)

@@ -1,4 +1,4 @@
-"""Engine.IO's HTTP answers: bodies, headers, compression, errors, cookies, bounded request bodies. No sessions here.
+"""Engine.IO's HTTP answers: bodies, headers, compression, errors, bounded request bodies. No sessions here.
 
 Every refusal becomes an answer in :func:`error_response`, and nowhere else.
 """
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from gevent import Timeout
 
 from ..errors import EngineIOError
+from .revision3 import content_type
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
@@ -49,7 +50,7 @@ def payload_response(environ: Mapping[str, Any], body: bytes, headers: Headers, 
     """The answer to a GET: packets, compressed from ``threshold`` bytes on where the client takes it (``None``:
     never).
     """
-    headers = [("Content-Type", "text/plain; charset=UTF-8"), *polling_headers(environ), *headers]
+    headers = [("Content-Type", content_type(body)), *polling_headers(environ), *headers]
     if threshold is not None and len(body) >= threshold:
         encoding = _accepted_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         if encoding == "gzip":
@@ -67,11 +68,13 @@ def ok_response(environ: Mapping[str, Any], headers: Headers) -> Response:
 
 
 def error_response(error: EngineIOError, headers: Headers, *, upgrade: bool = False) -> Response:
-    """The answer to a request that is refused: JSON, or on an upgrade the bare message, as the reference has it."""
+    """The answer to a request that is refused: JSON, or on an upgrade the bare message and no 403, as the reference has
+    it.
+    """
     if upgrade:
-        return Response(
-            error.status, [("Content-Type", "text/html"), ("Connection", "close"), *headers], str(error).encode()
-        )
+        status = "400 Bad Request" if error.code == 4 else error.status
+        headers = [("Content-Type", "text/html"), ("Connection", "close"), *headers]
+        return Response(status, headers, str(error).encode("utf-8", "replace"))
     if error.status[:3] in ("408", "413"):
         headers = [("Connection", "close"), *headers]  # what is left of the body is not waited for
     body = json.dumps({"code": error.code, "message": str(error)}, separators=(",", ":"))
@@ -118,28 +121,6 @@ def read_body(environ: Mapping[str, Any], limit: int, timeout: float | None) -> 
     if not chunked and size < wanted:
         raise EngineIOError(3, "the body ended early")
     return b"".join(parts)
-
-
-def cookie_header(cookie: bool | str | Mapping[str, Any] | None, sid: str, environ: Mapping[str, Any]) -> Headers:
-    """The Set-Cookie header of a handshake.
-
-    ``cookie`` is a name (then ``Path=/; SameSite=Lax``) or a mapping with ``name`` and attributes; a value may be
-    ``True`` for a flag, ``False`` to leave it out, or a function of the WSGI environment.
-    """
-    if not cookie:
-        return []
-    attributes: dict[str, Any] = (
-        {"name": cookie, "path": "/", "SameSite": "Lax"} if isinstance(cookie, str) else dict(cookie)  # type: ignore[arg-type]
-    )
-    parts = [f"{attributes.pop('name')}={sid}"]
-    for name, value in attributes.items():
-        if callable(value):
-            value = value(environ)
-        if value is True:
-            parts.append(name)
-        elif value is not False and value is not None:
-            parts.append(f"{name}={value}")
-    return [("Set-Cookie", "; ".join(parts))]
 
 
 def _accepted_encoding(header: str) -> str | None:

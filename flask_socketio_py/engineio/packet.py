@@ -11,7 +11,7 @@ OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0", "1", "2", "3", "4", "5", 
 TYPES = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
 
 #: The packets without data that a server sends.
-CLOSE_PACKET, PING_PACKET, NOOP_PACKET, PROBE_PONG_PACKET = b"1", b"2", b"6", b"3probe"
+CLOSE_PACKET, PING_PACKET, PONG_PACKET, NOOP_PACKET, PROBE_PONG_PACKET = b"1", b"2", b"3", b"6", b"3probe"
 #: What a client asks on a WebSocket before it upgrades to it.
 PROBE = "2probe"
 

@@ -18,6 +18,18 @@ def encode_binary(data: bytes) -> bytes:
     return b"b" + binascii.b2a_base64(data, newline=False)
 
 
+def decode_binary(text: str) -> bytes:
+    """The data of a binary message from its base64.
+
+    Raises:
+        PacketError: for what is not base64.
+    """
+    try:
+        return binascii.a2b_base64(text.encode("ascii"))
+    except (ValueError, UnicodeEncodeError) as error:
+        raise PacketError("a binary packet is not base64") from error
+
+
 def join(packets: Iterable[bytes]) -> bytes:
     """The body that carries these encoded packets."""
     return b"\x1e".join(packets)
@@ -38,9 +50,6 @@ def decode(body: bytes) -> Iterator[str | bytes]:
         if kind in TYPES and kind:
             yield packet
         elif kind == "b":
-            try:
-                yield binascii.a2b_base64(packet[1:].encode("ascii"))
-            except (ValueError, UnicodeEncodeError) as error:
-                raise PacketError("a binary packet is not base64") from error
+            yield decode_binary(packet[1:])
         else:
             raise PacketError("a packet of an unknown type")

@@ -55,6 +55,13 @@ class EngineIORequest:
         self.environ["wsgi.input"] = NO_BODY
 
     @property
+    def text_only(self) -> bool:
+        """Whether this is a client of revision 3 that can't take binary data (``b64=1``)."""
+        if self.protocol != "3":
+            return False
+        return any(name == "b64" for name, _ in parse_qsl(self.environ.get("QUERY_STRING", ""), max_num_fields=100))
+
+    @property
     def method(self) -> str:
         """The HTTP method."""
         return str(self.environ["REQUEST_METHOD"])
@@ -79,27 +86,42 @@ def parse(environ: dict[str, Any], transports: tuple[str, ...]) -> EngineIOReque
             parameters[name] = value
     transport = parameters.get("transport", "")
     if transport not in TRANSPORTS or transport not in transports:
-        raise EngineIOError(0, f"transport {transport[:40]!r}")
+        raise EngineIOError(0, f"transport {transport[:40]!r}", details={"transport": transport})
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and not _printable(origin):
-        raise EngineIOError(3, "invalid Origin header")
+        raise EngineIOError(3, "invalid Origin header", name="INVALID_ORIGIN", details={"origin": origin})
     return EngineIORequest(environ, transport, parameters.get("sid"), parameters.get("EIO", ""), is_upgrade(environ))
 
 
-def check_session(request: EngineIORequest, transport: str | None) -> None:
-    """Check a request for a session whose transport is given (``None``: there is no such session).
+def check_session(request: EngineIORequest, transport: str | None, protocol: str = "4") -> None:
+    """Check a request for a session whose transport (``None``: there is no such session) and revision are given.
 
     Raises:
         EngineIOError: code 1 for an unknown session, 3 for another transport or another protocol revision.
     """
     if transport is None:
-        raise EngineIOError(1, "unknown session id")
+        raise EngineIOError(1, "unknown session id", details={"sid": request.sid})
     if not request.upgrade and request.transport != transport:
-        raise EngineIOError(3, f"transport mismatch: the session uses {transport}")
-    if request.protocol != "4":
-        raise EngineIOError(3, "protocol mismatch")
+        raise EngineIOError(
+            3,
+            f"transport mismatch: the session uses {transport}",
+            name="TRANSPORT_MISMATCH",
+            details={"transport": request.transport, "previous_transport": transport},
+        )
+    if request.protocol != protocol:
+        raise EngineIOError(
+            3,
+            "protocol mismatch",
+            name="PROTOCOL_MISMATCH",
+            details={"protocol": request.protocol, "previous_protocol": protocol},
+        )
     if request.upgrade and request.transport != "websocket":
-        raise EngineIOError(3, "upgrade to a transport that is no WebSocket")
+        raise EngineIOError(
+            3,
+            "upgrade to a transport that is no WebSocket",
+            name="TRANSPORT_HANDSHAKE_ERROR",
+            details={"transport": request.transport},
+        )
 
 
 def check_handshake(request: EngineIORequest) -> None:
@@ -110,19 +132,26 @@ def check_handshake(request: EngineIORequest) -> None:
             reverse).
     """
     if request.method != "GET":
-        raise EngineIOError(2, f"method {request.method[:20]!r}")
+        raise EngineIOError(2, f"method {request.method[:20]!r}", details={"method": request.method})
     if (request.transport == "websocket") != request.upgrade:
-        raise EngineIOError(3, "transport and upgrade don't match")
+        raise EngineIOError(
+            3,
+            "transport and upgrade don't match",
+            name="TRANSPORT_HANDSHAKE_ERROR",
+            details={"transport": request.transport},
+        )
 
 
-def check_revision(request: EngineIORequest) -> None:
+def check_revision(request: EngineIORequest, *, allow_eio3: bool = False) -> None:
     """Check the protocol revision of a handshake, which the reference does after everything else.
 
+    The reference takes whatever is not 4 for revision 3; here a client has to say so (``EIO=3``).
+
     Raises:
-        EngineIOError: code 5 for anything but revision 4.
+        EngineIOError: code 5 for anything but revision 4, and revision 3 where it is allowed.
     """
-    if request.protocol != "4":
-        raise EngineIOError(5, f"revision {request.protocol[:10]!r}")
+    if request.protocol != "4" and not (allow_eio3 and request.protocol == "3"):
+        raise EngineIOError(5, f"revision {request.protocol[:10]!r}", details={"protocol": request.protocol})
 
 
 def same_origin(environ: Mapping[str, Any], origin: str) -> bool:

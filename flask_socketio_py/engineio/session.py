@@ -1,7 +1,8 @@
 """Session: one Engine.IO connection over whichever transport carries it now. A table of states; no I/O and no clock.
 
 Owns the outbox and the state; transports write and read for it, ``server`` drives time. Must not know Socket.IO or
-gevent. Engine.IO protocol 4, "Protocol" and "Upgrade"; the diagram in docs/topics is made from :data:`TRANSITIONS`.
+gevent. Engine.IO protocol 4, "Protocol" and "Upgrade", and the "Heartbeat" of 3; the diagram in docs/topics is made
+from :data:`TRANSITIONS`.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Owner(Protocol):
     max_outbox_size: int
 
     def ponged(self, session: Session) -> None:
-        """The client answered a ping: the next one is due an interval from now."""
+        """The client answered a ping, or in revision 3 sent one: the next is due an interval from now."""
 
     def extended(self, session: Session) -> None:
         """Something else arrived while a pong is awaited: wait once more."""
@@ -185,6 +186,11 @@ class Session:
         self.extended = False
         self.paused = False
 
+    @property
+    def protocol(self) -> int:
+        """The revision of Engine.IO that the client speaks: 3 or 4."""
+        return 3 if self.request.protocol == "3" else 4
+
     # -- inbound -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: str | bytes) -> None:
@@ -192,7 +198,7 @@ class Session:
         if type(data) is str:
             kind = data[:1]
             if kind != packet.MESSAGE:
-                self._receive_control(kind)
+                self._receive_control(kind, data)
                 return
             data = data[1:]
         # One message, the hot path: the table's rows (OPEN or UPGRADING, MESSAGE), written out.
@@ -203,15 +209,23 @@ class Session:
                 self.owner.extended(self)
             self.handler.on_message(self, data)
 
-    def _receive_control(self, kind: str) -> None:
-        if kind == packet.PONG:
-            self.apply(Event.PONG)
+    def _receive_control(self, kind: str, data: str) -> None:
+        if kind == packet.PONG or kind == packet.PING:
+            self._receive_heartbeat(kind, data)
         elif kind == packet.CLOSE:
             self.apply(Event.CLOSE_PACKET)
-        elif kind == packet.PING or kind not in packet.TYPES or not kind:
-            # Since revision 4 the server pings; the reference calls a client's ping a transport error.
-            self.apply(Event.TRANSPORT_FAILED if kind == packet.PING else Event.BAD_PACKET)
+        elif kind not in packet.TYPES:
+            self.apply(Event.BAD_PACKET)
         # open, upgrade and noop mean nothing here and are ignored, as in the reference
+
+    def _receive_heartbeat(self, kind: str, data: str) -> None:
+        """Since revision 4 the server pings, before it the client; the other's part is a transport error."""
+        if kind != (packet.PONG if self.protocol == 4 else packet.PING):
+            self.apply(Event.TRANSPORT_FAILED)
+        elif self.apply(Event.PONG) and kind == packet.PING:
+            answer = messages.PROBE_PONG if data == packet.PROBE else messages.PONG
+            if not self.outbox or self.outbox[-1] is not answer:  # who pings faster than it reads gets one for all
+                self.send(answer)
 
     def apply(self, event: Event, value: Any = None) -> bool:
         """Let an event happen. Returns whether the table knows it in this state."""

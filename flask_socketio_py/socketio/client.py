@@ -1,7 +1,8 @@
 """Client: one Engine.IO session; gathers attachments, leads packets to their sockets, starts handlers under limits.
 
 Everything here is called by the session, in the reader: it must not block. Socket.IO protocol 5; what a peer does wrong
-ends its connection as the reference server ends it (node-server 1.5, "protocol violations").
+ends its connection as the reference server ends it (node-server 1.5, "protocol violations"). Protocol 4, of sessions of
+revision 3, differs only in how a namespace is joined and refused.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Client:
     # -- Handler -----------------------------------------------------------------------------------------------------
 
     def on_open(self, session: Session) -> None:
-        """Nothing to do: the server opened the session and made this client."""
+        """Called by the server, which made this client: in protocol 4 the main namespace is joined without a packet."""
+        if session.protocol == 3:
+            entrance.connect(self, "/", None)
 
     def on_message(self, session: Session, data: str | bytes) -> None:
         try:
@@ -97,6 +100,8 @@ class Client:
     def _receive(self, received: Packet) -> None:
         kind, namespace, ack_id, data, _ = received
         if kind == packet.CONNECT:
+            if self.session.protocol == 3:
+                namespace, data = packet.split_query(namespace)
             entrance.connect(self, namespace, data or None)
             return
         socket = self.sockets.get(namespace)
@@ -201,13 +206,14 @@ class Client:
         if tell:
             if not socket.admitted:
                 entrance.refuse(self, socket.namespace.name, refusal())
-                self.vacate(socket)  # the client may ask again while its middleware still runs
             else:
                 if not socket.connected:
                     entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
                 self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
                 self._remember_left(socket.namespace.name)
         self._end(socket, reason)
+        if not socket.admitted:  # the client may ask again while its middleware still runs
+            self.finish(socket, was_connected=False)
 
     def _remember_left(self, name: str) -> None:
         """What the client has still sent to this namespace is no offence."""
@@ -228,10 +234,12 @@ class Client:
             self.finish(socket)
         # else its connect handler still runs, and sees to it
 
-    def finish(self, socket: Socket, *, tell: bool = True) -> None:
-        """Run the disconnect handler (``tell``), with the rooms still there; then leave them."""
-        self._save(socket)
-        handler = self.server.listener.disconnect_handler(socket) if tell else None
+    def finish(self, socket: Socket, *, was_connected: bool = True) -> None:
+        """Run the disconnect handler, with the rooms still there; then leave them."""
+        if was_connected or socket.recovered:  # else the client knows of nothing that it could come back to
+            self._save(socket)
+        # Who saw a connect shall see the disconnect, and nobody else.
+        handler = self.server.listener.disconnect_handler(socket) if socket.admitted else None
         self.vacate(socket)  # the client may join again while the handler runs
         if handler is None:
             self.remove(socket)
@@ -250,9 +258,7 @@ class Client:
     def _save(self, socket: Socket) -> None:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is None or presence is None or (socket.held is not None and not socket.recovered):
-            return  # (a client that was never let in has nothing to come back to)
-        if socket.disconnect_reason in RECOVERABLE:
+        if recovery is not None and presence is not None and socket.disconnect_reason in RECOVERABLE:
             state = SavedState(socket.id, presence, socket.namespace.adapter.memberships(socket.id), socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)

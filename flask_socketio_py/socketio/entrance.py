@@ -74,7 +74,8 @@ def _run_search(socket: Socket, search: Search, auth: dict[str, Any] | None) -> 
 
 
 def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) -> None:
-    server, recovery = client.server, namespace.adapter.recovery
+    server = client.server
+    recovery = namespace.adapter.recovery if client.session.protocol == 4 else None
     state: SavedState | None = None
     missed: list[PreparedMessage] = []
     if recovery is not None and auth is not None:
@@ -83,6 +84,8 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         auth = _public(auth)
     socket = client.sockets[namespace.name] = Socket(client, namespace, state)
     socket.auth = auth
+    if client.session.protocol == 3:
+        _name(socket)
     namespace.adapter.add(socket)
     if recovery is not None:
         if state is None:
@@ -99,6 +102,15 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         accept(socket)
     if guard is not None or handler is not None:
         client.start(_run_connect, (socket, guard, handler))
+
+
+def _name(socket: Socket) -> None:
+    """Give a socket the id that clients of protocol 4 work out for themselves."""
+    namespace, sid = socket.namespace, socket.client.session.sid
+    socket.id = sid if namespace.name == "/" else f"{namespace.name}#{sid}"
+    earlier = namespace.sockets.get(socket.id)
+    if earlier is not None:  # its disconnect handler still runs, but the id and its rooms are the new one's now
+        namespace.adapter.remove(earlier)
 
 
 def _public(auth: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -130,15 +142,13 @@ def _recover(
 
 def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None) -> None:
     client = socket.client
-    saw_connect = False
     try:
         if guard is not None:
             guard(socket, socket.auth)
-            socket.admitted = True
-            if client.server.options.always_connect and socket.disconnect_reason is None:
+            socket.admitted = socket.disconnect_reason is None
+            if client.server.options.always_connect and socket.admitted:
                 accept(socket)
-        if handler is not None and (guard is None or socket.disconnect_reason is None):
-            saw_connect = True
+        if handler is not None and socket.admitted:
             handler(socket, socket.auth)
     except ConnectionRefusedError as error:
         _drop(socket, error.error_args)
@@ -147,9 +157,8 @@ def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None)
     else:
         if not socket.connected and socket.disconnect_reason is None:
             accept(socket)
-        elif not socket.connected and socket.held is not None:
-            # It ended before it was accepted: who saw a connect shall see the disconnect.
-            client.finish(socket, tell=saw_connect)
+        elif not socket.connected and client.sockets.get(socket.namespace.name) is socket:
+            client.finish(socket, was_connected=False)  # it left meanwhile
     finally:
         client.ended()
 
@@ -160,8 +169,8 @@ def accept(socket: Socket) -> None:
     socket.connected = True
     socket.held = None
     client.server.joined(client)
-    data = {"sid": socket.id}
-    if socket.presence is not None:
+    data: dict[str, Any] | None = {"sid": socket.id} if client.session.protocol == 4 else None
+    if data is not None and socket.presence is not None:
         data["pid"] = socket.presence.pid
     answer = client.server.parser.encode_connect(socket.namespace.prefix, data)
     # What it missed comes first, as in the reference: the client holds it back until it is connected.
@@ -172,11 +181,16 @@ def accept(socket: Socket) -> None:
 def refuse(client: Client, name: str, error: dict[str, Any]) -> None:
     """Answer a CONNECT with CONNECT_ERROR."""
     parser = client.server.parser
+    full: Any = error
+    bare: Any = {"message": error["message"]}
+    if client.session.protocol == 3:  # one value: the data where it can be sent by itself, else the message
+        bare, data = error["message"], error.get("data")
+        full = data if data and isinstance(data, str | dict | list) else bare
     try:
-        message = parser.encode_connect_error(parser.prefix(name), error)
+        message = parser.encode_connect_error(parser.prefix(name), full)
     except (TypeError, ValueError):
         log.exception("the data of a refusal can't be sent")
-        message = parser.encode_connect_error(parser.prefix(name), {"message": error["message"]})
+        message = parser.encode_connect_error(parser.prefix(name), bare)
     client.session.send(message)
 
 
@@ -184,7 +198,7 @@ def _drop(socket: Socket, error: dict[str, Any]) -> None:
     """This socket was refused."""
     client = socket.client
     if socket.connected:  # always_connect
-        client.session.send(client.server.parser.encode_disconnect(socket.namespace.prefix, error))
+        client.session.send(client.server.parser.encode_disconnect(socket.namespace.prefix))
     elif socket.disconnect_reason is None:
         refuse(client, socket.namespace.name, error)
     socket.connected = False

@@ -83,19 +83,7 @@ class JsonCodec:
             if isinstance(value, _BINARY):
                 attachments.append(bytes(value))
                 return {"_placeholder": True, "num": len(attachments) - 1}
-            if isinstance(value, tuple):
-                return list(value)
-            if isinstance(value, datetime.date | datetime.time):
-                return value.isoformat()
-            if isinstance(value, uuid.UUID):
-                return str(value)
-            if isinstance(value, enum.Enum):
-                return value.value
-            if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
-            if self._further is not None:
-                return self._further(value)
-            raise TypeError(f"a value of type {type(value).__name__} can't be sent: it has no JSON form")
+            return form_of(value, self._further)
 
         return default
 
@@ -121,6 +109,29 @@ class ModuleCodec:
             return self._loads(text)
         except (ValueError, RecursionError) as error:
             raise PacketError("not JSON") from error
+
+
+def form_of(value: Any, further: Callable[[Any], Any] | None = None) -> Any:
+    """What stands for a value that is none of JSON's: ``further`` (the user's) is asked last.
+
+    Raises:
+        TypeError: for a value that nothing stands for.
+    """
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # orjson, which usually does this, leaves out the private ones.
+        names = [item.name for item in dataclasses.fields(value) if not item.name.startswith("_")]
+        return {name: getattr(value, name) for name in names}
+    if further is not None:
+        return further(value)
+    raise TypeError(f"a value of type {type(value).__name__} can't be sent: it has no JSON form")
 
 
 def lift_binary(value: Any, attachments: list[bytes]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ..engineio.message import PreparedMessage
 from ..errors import PacketError
@@ -21,6 +22,8 @@ MAX_ATTACHMENTS = 10
 RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
 #: How deep the data of a binary packet may be nested.
 MAX_DEPTH = 200
+#: Values that the query of a CONNECT may have.
+MAX_QUERY_FIELDS = 100
 
 # Digits are ASCII; the namespace ends at the first comma, or with the packet. Bounded, so that int() stays cheap.
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,20})", re.DOTALL)
@@ -93,6 +96,19 @@ def _event(data: Any) -> list[Any]:
     return data
 
 
+def split_query(namespace: str) -> tuple[str, dict[str, str]]:
+    """The namespace and the auth of a CONNECT of protocol 4, which is ``/namespace?name=value`` and has no data.
+
+    Raises:
+        PacketError: for a query of very many values.
+    """
+    name, _, query = namespace.partition("?")
+    try:
+        return name, dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError as error:
+        raise PacketError("a query of too many values") from error
+
+
 def namespace_prefix(namespace: str) -> bytes:
     """What precedes the ack id in packets of a namespace."""
     return b"" if namespace == "/" else namespace.encode() + b","
@@ -130,9 +146,9 @@ def encode_connect_error(prefix: bytes, error: Any, codec: Codec) -> PreparedMes
     return PreparedMessage(b"44" + prefix + codec.encode(error)[0])
 
 
-def encode_disconnect(prefix: bytes, codec: Codec, data: dict[str, Any] | None = None) -> PreparedMessage:
-    """A DISCONNECT; ``data`` only where ``always_connect`` refuses late, as python-socketio has it."""
-    return PreparedMessage(b"41" + prefix + (codec.encode(data)[0] if data else b""))
+def encode_disconnect(prefix: bytes) -> PreparedMessage:
+    """A DISCONNECT. It never has data: official clients break off then."""
+    return PreparedMessage(b"41" + prefix)
 
 
 def _binary(kind: bytes, head: bytes, body: bytes, attachments: tuple[bytes, ...]) -> PreparedMessage:

@@ -43,8 +43,8 @@ class Parser(Protocol):
     def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
         """The CONNECT_ERROR that refuses a client."""
 
-    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
-        """A DISCONNECT; ``data`` only where ``always_connect`` refuses late, as python-socketio has it."""
+    def encode_disconnect(self, prefix: bytes) -> PreparedMessage:
+        """A DISCONNECT."""
 
 
 class DefaultParser:
@@ -73,5 +73,32 @@ class DefaultParser:
     def encode_connect_error(self, prefix: bytes, error: Any) -> PreparedMessage:
         return packet.encode_connect_error(prefix, error, self.codec)
 
-    def encode_disconnect(self, prefix: bytes, data: Any = None) -> PreparedMessage:
-        return packet.encode_disconnect(prefix, self.codec, data)
+    def encode_disconnect(self, prefix: bytes) -> PreparedMessage:
+        return packet.encode_disconnect(prefix)
+
+
+_METHODS = (
+    "prefix",
+    "decode",
+    "encode_event",
+    "encode_ack",
+    "encode_connect",
+    "encode_connect_error",
+    "encode_disconnect",
+)
+
+
+def checked(parser: Any) -> Parser:
+    """An object of the user's, as a parser.
+
+    Raises:
+        TypeError: it lacks something, or is the class instead of an instance.
+    """
+    missing = [name for name in _METHODS if not callable(getattr(parser, name, None))]
+    if getattr(parser, "carrier", None) not in (str, bytes):
+        missing.append("carrier (str or bytes)")
+    if missing or isinstance(parser, type):
+        fault = f"it lacks {', '.join(missing)}" if missing else "pass an instance of it"
+        raise TypeError(f"parser={parser!r} is no parser as socketio.parser.Parser describes it: {fault}")
+    accepted: Parser = parser
+    return accepted

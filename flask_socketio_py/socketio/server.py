@@ -137,6 +137,7 @@ class Server:
             self.dispatcher.bind(self._hub)
         client = session.handler = Client(self, session)
         self.engine.timekeeper.add(self._connecting, client)
+        client.on_open(session)
 
     def on_message(self, session: Session, data: str | bytes) -> None:
         """Never called: each session has a client of its own."""

@@ -51,13 +51,14 @@ class Socket:
     def __init__(self, client: Client, namespace: Namespace, state: SavedState | None = None) -> None:
         self.client = client
         self.namespace = namespace
-        #: Whether the middleware of its namespace has let it in; until then nothing is sent to it but a refusal.
+        #: Whether the middleware of its namespace has let it in; until then nothing is sent to it but a refusal, and
+        #: no connect or disconnect handler is told of it.
         self.admitted = False
         #: Whether CONNECT has been answered and the client is still there.
         self.connected = False
         #: Why it ended, once it has.
         self.disconnect_reason: Reason | None = None
-        #: What was sent to it before CONNECT was written; ``None`` from then on.
+        #: What was sent to it before CONNECT was written; ``None`` from then on, until it ends.
         self.held: list[PreparedMessage] | None = []
         #: What the client sent along with CONNECT.
         self.auth: dict[str, Any] | None = None
@@ -279,7 +280,8 @@ class Socket:
         """
         adapter = self.namespace.adapter
         for room in flattened(rooms):
-            if adapter.sockets.get(self.id) is self:  # else it was recovered: the id is another object's now
+            # Else it has left, or was recovered: the id is another object's now.
+            if self.disconnect_reason is None and adapter.sockets.get(self.id) is self:
                 adapter.join(self.id, room)
 
     def leave(self, *rooms: Room) -> None:
@@ -356,6 +358,7 @@ class Socket:
     def let_go(self) -> None:
         """The client has gone: whoever waits for an acknowledgement is told. A second time changes nothing."""
         self.off_any_outgoing()
+        self.held = []  # nothing is sent to it any more, although it is in its rooms until its disconnect handler ends
         recovery, presence = self.namespace.adapter.recovery, self.presence
         if recovery is not None and presence is not None and recovery.present.get(presence.pid) == self.id:
             del recovery.present[presence.pid]

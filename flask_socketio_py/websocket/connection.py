@@ -46,8 +46,8 @@ class Receiver(Protocol):
 class Connection:
     """Takes a connected, non-blocking socket (plain or TLS) whose 101 answer has been written.
 
-    ``max_payload`` bounds a message in bytes. ``start(leftover)`` begins to read, first what the HTTP server had
-    already read.
+    ``max_payload`` bounds a message in bytes, ``window_bits`` is what permessage-deflate was agreed with (0: not).
+    ``start(leftover)`` begins to read, first what the HTTP server had already read.
     """
 
     __slots__ = (
@@ -66,12 +66,20 @@ class Connection:
         "_writer",
     )
 
-    def __init__(self, sock: Any, receiver: Receiver, *, max_payload: int, max_fragments: int = MAX_FRAGMENTS) -> None:
+    def __init__(
+        self,
+        sock: Any,
+        receiver: Receiver,
+        *,
+        max_payload: int,
+        max_fragments: int = MAX_FRAGMENTS,
+        window_bits: int = 0,
+    ) -> None:
         self._hub = get_hub()
         self._sock: Any = sock
         self._tls = isinstance(sock, SSLSocket)
         self._receiver = receiver
-        self._protocol = WebSocketProtocol(max_payload, max_fragments)
+        self._protocol = WebSocketProtocol(max_payload, max_fragments, window_bits)
         self._reader: Any = self._hub.loop.io(sock.fileno(), READ)
         self._writer: Any = None
         self._timer: Any = None

@@ -11,7 +11,9 @@ except ImportError:  # a platform without the wheel: correct, and forty times sl
     _c_unmask = None  # type: ignore[assignment]
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-_FIN, _RSV1 = 0x80, 0x40
+_FIN = 0x80
+#: Marks the first frame of a compressed message (RFC 7692, 6).
+RSV1 = 0x40
 #: Longest payload of a control frame.
 MAX_CONTROL = 125
 
@@ -44,7 +46,7 @@ def frame_head(length: int, opcode: int = TEXT, *, fin: bool = True, rsv1: bool 
     """What precedes a payload of this length in a frame as a server sends it, unmasked."""
     if length < 126 and opcode == TEXT and fin and not rsv1:
         return _TEXT_HEADS[length]
-    first = (_FIN if fin else 0) | (_RSV1 if rsv1 else 0) | opcode
+    first = (_FIN if fin else 0) | (RSV1 if rsv1 else 0) | opcode
     if length < 126:
         return bytes((first, length))
     if length < 65536:

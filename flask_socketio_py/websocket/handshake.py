@@ -1,6 +1,6 @@
 """The opening handshake: request headers -> 101 headers, or an error. Pure. RFC 6455 section 4.2.
 
-Everything here is linear in the length of a header. The extensions a client offers are not read, so none is accepted.
+Everything here is linear in the length of a header. What extensions a client offers is the affair of ``extensions``.
 """
 
 from __future__ import annotations

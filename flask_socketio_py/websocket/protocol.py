@@ -1,4 +1,5 @@
-"""Protocol: bytes in; messages, control replies and the end out. Fragments, UTF-8, limits. No I/O. RFC 6455, 5 to 8.
+"""Protocol: bytes in; messages, control replies and the end out. Fragments, UTF-8, limits. No I/O. RFC 6455, 5 to 8;
+RFC 7692, 7.2.2 (messages that come compressed).
 
 What a peer does wrong ends the connection here with the protocol's own close code; nothing is raised. Nothing is
 allocated for what a peer only announces, and a payload is unmasked and checked as it arrives: bad UTF-8 is refused at
@@ -7,9 +8,11 @@ once, not when the message is complete.
 
 from __future__ import annotations
 
+import zlib
 from codecs import utf_8_decode
 from collections.abc import Iterable
 
+from .extensions import Inflation, TooBigError
 from .frames import (
     BINARY,
     CLOSE,
@@ -17,6 +20,7 @@ from .frames import (
     MAX_CONTROL,
     PING,
     PONG,
+    RSV1,
     TEXT,
     CloseCode,
     encode_close,
@@ -26,6 +30,7 @@ from .frames import (
 )
 
 _WHOLE_TEXT = 0x81  # first byte of a text frame that is a message
+_WHOLE_BINARY = 0x82
 _MASKED_16 = 0xFE  # second byte of a masked frame with a 16-bit length
 #: From here on a view is cheaper than a copy.
 _LARGE = 1024
@@ -47,13 +52,15 @@ class Protocol:
     """The receiving side of one connection.
 
     After :meth:`feed`, ``replies`` holds frames to write (take them and set it back to ``b""``). ``close_code`` is set
-    once the peer has closed, or broken the protocol (``failed``); nothing more is received then.
+    once the peer has closed, or broken the protocol (``failed``); nothing more is received then. ``window_bits`` is
+    what permessage-deflate was agreed with, 0 where it was not.
     """
 
     __slots__ = (
         "_final",
         "_fragments",
         "_held",
+        "_inflation",
         "_key",
         "_left",
         "_max_fragments",
@@ -62,6 +69,7 @@ class Protocol:
         "_tail",
         "_text",
         "_whole",
+        "_window_bits",
         "close_code",
         "close_reason",
         "close_sent",
@@ -69,19 +77,21 @@ class Protocol:
         "replies",
     )
 
-    def __init__(self, max_payload: int, max_fragments: int = MAX_FRAGMENTS) -> None:
+    def __init__(self, max_payload: int, max_fragments: int = MAX_FRAGMENTS, window_bits: int = 0) -> None:
         self._max_payload = max_payload
         self._max_fragments = max_fragments
+        self._window_bits = window_bits
         # The longest chunk that may be taken for one whole frame at once: -1 in the midst of anything.
         self._whole = max_payload
         # The start of a frame whose head is not complete, or of a control frame: some 130 bytes at most.
         self._held = b""
-        # The message under way, unmasked: how many frames it came in so far, whether it is text, and of text the bytes
-        # at its end that may become a character.
+        # The message under way, unmasked and inflated: how many frames it came in so far, whether it is text, of text
+        # the bytes at its end that may become a character, and what inflates it if it is compressed.
         self._message: bytearray | None = None
         self._fragments = 0
         self._text = False
         self._tail = b""
+        self._inflation: Inflation | None = None
         # The data frame under way: its bytes still to come, the key turned to the next of them, whether it is the last.
         self._left = 0
         self._key = b""
@@ -122,6 +132,10 @@ class Protocol:
             self._fail(violation.code, violation.reason, replies)
         except UnicodeDecodeError:
             self._fail(CloseCode.INVALID_PAYLOAD, "invalid UTF-8", replies)
+        except TooBigError:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, "the message is too big", replies)
+        except zlib.error:
+            self._fail(CloseCode.INVALID_PAYLOAD, "invalid compressed data", replies)
         else:
             busy = self._held or self._message is not None or self.close_code is not None
             self._whole = -1 if busy else self._max_payload
@@ -165,14 +179,22 @@ class Protocol:
                 position = stop
             else:
                 message = self._message
-                if length + (len(message) if message else 0) > self._max_payload:
+                # A compressed message may be longer than what it holds; its inflation keeps the count.
+                if (
+                    length + (len(message) if message else 0) > self._max_payload
+                    and not first & RSV1
+                    and self._inflation is None
+                ):
                     raise _Violation(CloseCode.MESSAGE_TOO_BIG, "the message is too big")
                 if end < start:
                     break
                 if message is None and first > 127 and stop <= end:
                     view = memoryview(data)[start:stop] if length > _LARGE else data[start:stop]
                     payload = unmask(view, data[start - 4 : start])
-                    messages.append(payload.decode() if first == _WHOLE_TEXT else payload)
+                    if first == _WHOLE_TEXT:
+                        messages.append(payload.decode())
+                    else:
+                        messages.append(payload if first == _WHOLE_BINARY else self._inflate(first, payload))
                     position = stop
                 else:
                     self._begin(first, length, data[start - 4 : start])
@@ -182,7 +204,7 @@ class Protocol:
 
     def _check_head(self, first: int, second: int) -> None:
         opcode = first & 15
-        if first & 0x70:
+        if first & 0x70 and (first & 0x70 != RSV1 or not self._window_bits or not 0 < opcode < CLOSE):
             raise _Violation(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
         if second < 128:
             raise _Violation(CloseCode.PROTOCOL_ERROR, "a frame that is not masked")
@@ -202,6 +224,10 @@ class Protocol:
             self._message = bytearray()
             self._text = first & 15 == TEXT
             self._fragments = 0
+            if first & RSV1:
+                self._inflation = Inflation(self._window_bits, self._max_payload)
+        if self._inflation is not None:
+            self._inflation.expect(length)
         self._fragments += 1
         if self._fragments > self._max_fragments:
             raise _Violation(CloseCode.POLICY_VIOLATION, "too many fragments")
@@ -221,15 +247,24 @@ class Protocol:
             part = unmask(memoryview(data)[start:] if start else data, key)
         if size & 3:
             self._key = key[size & 3 :] + key[: size & 3]
-        message += part
         self._left = left = left - size
+        if self._inflation is not None:
+            part = self._inflation.take(part, self._final and not left)
+        message += part
         if self._text and (self._tail or not part.isascii()):
             part = self._tail + part
             self._tail = part[utf_8_decode(part, "strict", False)[1] :]
         if self._final and not left:
             messages.append(message.decode() if self._text else bytes(message))
-            self._message, self._tail, self._key = None, b"", b""
+            self._message, self._inflation, self._tail, self._key = None, None, b"", b""
         return start + size
+
+    def _inflate(self, first: int, payload: bytes) -> str | bytes:
+        """A compressed message in a single frame."""
+        inflation = Inflation(self._window_bits, self._max_payload)
+        inflation.expect(len(payload))
+        inflated = inflation.take(payload, True)
+        return inflated.decode() if first & 15 == TEXT else inflated
 
     def _control(self, opcode: int, payload: bytes) -> bytes:
         """Handle a control frame; returns the frame that answers it, if any."""
@@ -254,7 +289,7 @@ class Protocol:
     def _end(self, code: int, reason: str) -> None:
         """Nothing more is received, and nothing is kept of what was under way."""
         self.close_code, self.close_reason = code, reason
-        self._message, self._left, self._whole = None, 0, -1
+        self._message, self._inflation, self._left, self._whole = None, None, 0, -1
         self._held = self._tail = self._key = b""
 
 

@@ -13,5 +13,11 @@ Where the official Node server and this package differ on purpose, the test says
 | `42`, `43` without a payload | let through, nameless | connection closed | there is nothing to dispatch |
 | over 10 attachments on emit | sent; the client breaks off | `ValueError` at the emit | the fault is the caller's |
 | placeholder number `true`, `0.5` | `undefined` as argument | connection closed | an index is asked for |
+| no pong, but an upgrade in between | never timed out | `ping timeout` | a silent client must go |
+| Origin that `cors` does not allow | served, without headers | refused | a browser enforces nothing on a WebSocket |
+| `cookie` as a mapping | merged into defaults | exactly what is given | Flask-SocketIO's meaning |
+| `EIO` neither 3 nor 4, with `allow_eio3` | taken for 3 | refused, code 5 | a client has to say what it speaks |
+| revision 3: a body or frame that is no packet | sometimes let through | connection closed | as in revision 4 |
+| revision 3: unknown namespace | `{"message":…}` | `"Invalid namespace"` | as every refusal there |
 | Origin, nothing configured | not looked at | own origin only | Flask-SocketIO's default, and safer |
 """

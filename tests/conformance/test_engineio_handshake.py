@@ -127,3 +127,32 @@ def test_a_cookie_option_sets_the_sid_as_cookie_on_the_first_answer_only(serve: 
 def test_no_cookie_is_set_by_default(server: Server) -> None:
     with server.open_polling() as session:
         assert session.opening.header("set-cookie") is None
+
+
+@pytest.mark.parametrize("path", ["/socket.io", "/socket.io/", "/socket.io/anything"])
+def test_should_support_requests_without_trailing_slash(serve: Serve, path: str) -> None:
+    server = serve(add_trailing_slash=False)
+    assert server.request("GET", f"{path}?EIO=4&transport=polling").text.startswith('0{"sid"')
+    response, connection = server.upgrade(f"{path}?EIO=4&transport=websocket")
+    connection.close()
+    assert response.status == 101
+    assert server.request("GET", "/socket.io/socket.io.js").header("content-type") != "application/json"
+
+
+@pytest.mark.parametrize("path", ["/socket.iox", "/socket.iox/", "/socket.i", "/socket.io.js", "/"])
+def test_without_a_trailing_slash_other_paths_still_belong_to_the_application(serve: Serve, path: str) -> None:
+    server = serve(add_trailing_slash=False)
+    assert server.request("GET", f"{path}?EIO=4&transport=polling").status == 404
+
+
+def test_should_send_the_io_cookie(serve: Serve) -> None:
+    server = serve(cookie=True)
+    with server.open_polling() as session:
+        assert session.opening.header("set-cookie") == f"io={session.sid}; Path=/; HttpOnly; SameSite=Lax"
+        assert session.post("40").header("set-cookie") is None
+        response, connection = server.upgrade(server.url(transport="websocket", sid=session.sid))
+        connection.close()
+        assert (response.status, response.header("set-cookie")) == (101, None)
+    response, connection = server.upgrade(server.url(transport="websocket"))
+    connection.close()
+    assert (response.header("set-cookie") or "").endswith("; Path=/; HttpOnly; SameSite=Lax")

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from .launch import Server
+from .conftest import Serve
+from .launch import FOREIGN, Server
 from .raw import TEXT, Closed, wait_until
 from .test_engineio_errors import UNKNOWN_SID, judge
 
@@ -109,3 +110,36 @@ def test_a_noop_is_ignored(server: Server) -> None:
     with server.open_websocket() as websocket:
         websocket.send("6")
         assert websocket.is_alive()
+
+
+@pytest.mark.skipif(bool(FOREIGN), reason="Node forgets the running timeout when the transport changes")
+def test_a_client_that_upgrades_within_the_pong_window_and_never_pongs_is_timed_out(serve: Serve) -> None:
+    server = serve(ping_interval=0.3, ping_timeout=3)
+    with server.open_polling() as session:
+        assert session.poll().text == "2"
+        with server.open_websocket(session.sid) as websocket:
+            websocket.send("2probe")
+            assert websocket.receive_frame() == (TEXT, b"3probe")
+            websocket.send("5")
+            websocket.send("40")
+            assert websocket.receive_frame()[1].startswith(b"40"), "it has upgraded before its time was over"
+            websocket.receive_close(alive=False)
+            assert websocket.connection.read_to_end() == b""
+
+
+def test_a_packet_extends_the_wait_for_a_pong_once_per_ping(serve: Serve) -> None:
+    server = serve(ping_interval=0.3, ping_timeout=3)
+    with server.open_websocket() as websocket:
+        assert websocket.receive_frame() == (TEXT, b"2")
+        pinged = time.monotonic()
+        ended = False
+        while not ended:
+            assert time.monotonic() - pinged < 15, "chatter keeps a session without pongs for ever"
+            try:
+                websocket.send("40/nowhere,")
+                websocket.receive_frame()
+            except ConnectionError:
+                ended = True
+            time.sleep(0.1)
+        # The ping timeout alone is 3 s; the lower bound holds on the noisiest machine.
+        assert time.monotonic() - pinged >= 3

@@ -121,6 +121,12 @@ def test_nothing_is_compressed_where_it_is_switched_off(serve: Serve) -> None:
     assert response.header("content-encoding") is None
 
 
+@pytest.mark.parametrize(("threshold", "size", "compressed"), [(100, 100, True), (100, 50, False), (5000, 2000, False)])
+def test_a_mapping_names_the_threshold(serve: Serve, threshold: int, size: int, compressed: bool) -> None:
+    response = fetch_big(serve(http_compression={"threshold": threshold}), size, "gzip")
+    assert (response.header("content-encoding") == "gzip") is compressed
+
+
 @pytest.mark.skipif(bool(FOREIGN), reason="Node has no default check of the Origin")
 def test_without_configuration_only_the_own_origin_is_served(serve: Serve) -> None:
     server = serve(allow_upgrades=False)

@@ -66,10 +66,10 @@ def serve(application: Application | None = None, **options: Any) -> Server:
 class Peer:
     """One client: packets in as text and bytes, packets out as a list. The hub receives what it sends, as always."""
 
-    def __init__(self, server: Server, room: int | None = None) -> None:
+    def __init__(self, server: Server, room: int | None = None, revision: str = "4") -> None:
         self.server = server
         self.transport = DirectTransport(room)
-        self.session = server.engine.adopt(request(), self.transport)
+        self.session = server.engine.adopt(request(revision), self.transport)
         self.transport.session = self.session
         self._seen = 0
 

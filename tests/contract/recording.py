@@ -142,14 +142,15 @@ class RecordingHandler:
         self.reasons.append(reason)
 
 
-def request() -> EngineIORequest:
-    """A request as one that opened a session."""
-    return EngineIORequest({"REQUEST_METHOD": "GET", "QUERY_STRING": "EIO=4"}, "websocket", None, "4", False)
+def request(revision: str = "4", more: str = "") -> EngineIORequest:
+    """A request as one that opened a session; ``more`` is what its query says further."""
+    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": f"EIO={revision}{more}"}
+    return EngineIORequest(environ, "websocket", None, revision, False)
 
 
-def open_session(transport: DirectTransport, max_outbox_size: int = 1_000_000) -> Session:
+def open_session(transport: DirectTransport, max_outbox_size: int = 1_000_000, revision: str = "4") -> Session:
     """A session over this transport, whose owner and handler record."""
-    session = Session("sid", RecordingOwner(max_outbox_size), RecordingHandler(), request())
+    session = Session("sid", RecordingOwner(max_outbox_size), RecordingHandler(), request(revision))
     session.transport = transport
     transport.session = session
     return session

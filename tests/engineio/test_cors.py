@@ -1,4 +1,6 @@
-"""Owns who may talk to us across origins, and what the answers tell a browser."""
+"""Owns who may talk to us across origins, and what the answers tell a browser: ``cors_allowed_origins``."""
+
+import re
 
 import pytest
 
@@ -80,7 +82,13 @@ ANSWERS = [
 def test_the_headers_of_an_answer(allowed, credentials, headers):
     policy = CorsPolicy(allowed, credentials)
     assert policy.headers(environ(HTTP_ORIGIN=SHOP)) == headers
-    assert policy.headers(environ()) == []
+
+
+@pytest.mark.parametrize(("allowed", "credentials", "headers"), ANSWERS)
+def test_caches_learn_what_an_answer_to_nobody_depends_on(allowed, credentials, headers):
+    policy = CorsPolicy(allowed, credentials)
+    depends = ("Vary", "Origin") in headers
+    assert policy.headers(environ()) == ([("Vary", "Origin")] if depends else headers)
 
 
 @pytest.mark.parametrize(("allowed", "credentials", "headers"), ANSWERS)
@@ -89,7 +97,7 @@ def test_a_preflight_says_which_methods_and_headers(allowed, credentials, header
     methods = [("Access-Control-Allow-Methods", "OPTIONS, GET, POST")] if headers else []
     assert policy.preflight(environ(HTTP_ORIGIN=SHOP)) == headers + methods
     wanted = environ(HTTP_ORIGIN=SHOP, HTTP_ACCESS_CONTROL_REQUEST_HEADERS="X-Token")
-    more = [("Access-Control-Allow-Headers", "X-Token")] if headers else []
+    more = [("Access-Control-Allow-Headers", "X-Token"), ("Vary", "Access-Control-Request-Headers")] if headers else []
     assert policy.preflight(wanted) == headers + methods + more
     assert policy.preflight(environ()) == []
 
@@ -98,3 +106,58 @@ def test_credentials_never_go_to_a_star():
     for credentials in (None, True, False):
         headers = CorsPolicy("*", credentials).headers(environ(HTTP_ORIGIN=EVIL))
         assert not (("Access-Control-Allow-Origin", "*") in headers and CREDENTIALS[0] in headers)
+
+
+@pytest.mark.parametrize("origin", ["http://a\x01b", "http://a\x7fb", "http://a\r\nSet-Cookie: a=b", "http://\u2028"])
+@pytest.mark.parametrize("policy", [CorsPolicy("*", True), CorsPolicy(lambda origin: True, None)])
+def test_what_no_browser_sends_is_never_reflected(policy, origin):
+    assert policy.headers(environ(HTTP_ORIGIN=origin)) == [("Vary", "Origin")]
+
+
+# --- patterns --------------------------------------------------------------------------------------------------------
+
+PATTERN = re.compile(r"https://[a-z]+\.example")
+
+
+@pytest.mark.parametrize("allowed", [PATTERN, [PATTERN], (OURS, PATTERN), {PATTERN}])
+def test_a_pattern_must_match_the_whole_origin(allowed):
+    assert allows(allowed, SHOP)
+    for origin in (SHOP + ".evil.example", "x" + SHOP, SHOP + ":444", SHOP + "\n", "https://.example", "null", ""):
+        assert not allows(allowed, origin)
+
+
+def test_a_pattern_reads_no_endless_origin():
+    assert not allows(re.compile(".*"), "https://" + "a" * 2000)
+
+
+# --- functions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [lambda origin: origin == SHOP, lambda origin, environ: origin == SHOP])
+@pytest.mark.parametrize("option", ["cors_allowed_origins", "cors"])
+def test_a_function_of_the_origin_or_of_the_environment_too(function, option):
+    policy = CorsPolicy(function, None) if option != "cors" else CorsPolicy(None, None, {"origin": function})
+    assert policy.allows(environ(HTTP_ORIGIN=SHOP))
+    assert not policy.allows(environ(HTTP_ORIGIN=EVIL))
+
+
+def test_a_function_that_fails_refuses_and_is_logged(caplog):
+    assert not allows(lambda origin: 1 / 0, SHOP)
+    assert "ZeroDivisionError" in caplog.text
+
+
+# --- what can't be meant ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "allowed", [5, True, False, {SHOP: True}, [SHOP, 5], b"*", [re.compile(b"x")], re.compile(b"")]
+)
+def test_origins_that_are_none(allowed):
+    with pytest.raises(TypeError, match="cors_allowed_origins"):
+        CorsPolicy(allowed, None)
+
+
+@pytest.mark.parametrize("credentials", [1, "yes", 0])
+def test_credentials_are_yes_or_no(credentials):
+    with pytest.raises(TypeError, match="cors_credentials"):
+        CorsPolicy(SHOP, credentials)

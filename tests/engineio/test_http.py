@@ -1,4 +1,4 @@
-"""Owns Engine.IO's answers: bodies, headers, compression, errors, cookies; and the bounded reading of a POST."""
+"""Owns Engine.IO's answers: bodies, headers, compression, errors; and the bounded reading of a POST."""
 
 import gzip
 import io
@@ -104,6 +104,15 @@ def test_a_refused_upgrade_is_the_bare_message_and_the_end_of_the_connection():
     assert (status, body, headers["Connection"]) == ("400 Bad Request", b"Bad request", "close")
 
 
+@pytest.mark.parametrize("message", ["Thou shall not pass", "\u00e4", "\ud800"])
+def test_a_message_of_the_application_is_what_the_client_is_told(message):
+    error = EngineIOError(4, message=message)
+    status, _, body = sent(http.error_response(error, []))
+    assert (status, json.loads(body)) == ("403 Forbidden", {"code": 4, "message": message})
+    status, _, body = sent(http.error_response(error, [], upgrade=True))
+    assert (status, body) == ("400 Bad Request", message.encode("utf-8", "replace"))
+
+
 @pytest.mark.parametrize("status", ["408 Request Timeout", "413 Payload Too Large"])
 def test_a_body_that_was_not_read_to_its_end_ends_the_connection(status):
     assert sent(http.error_response(EngineIOError(3, status=status), []))[1]["Connection"] == "close"
@@ -192,25 +201,3 @@ def test_a_slow_body_is_given_up():
     with pytest.raises(EngineIOError) as error:
         http.read_body(environ(method="POST", CONTENT_LENGTH="5", **{"wsgi.input": Slow()}), 10, 0.02)
     assert error.value.status.startswith("408")
-
-
-# --- cookies ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("cookie", "header"),
-    [
-        (None, None),
-        ("", None),
-        ("io", "io=SID; path=/; SameSite=Lax"),
-        ({"name": "io"}, "io=SID"),
-        ({"name": "io", "path": "/a", "HttpOnly": True, "Secure": False, "Domain": None}, "io=SID; path=/a; HttpOnly"),
-        ({"name": "io", "Secure": lambda environ: environ["wsgi.url_scheme"] == "https"}, "io=SID"),
-        ({"name": "io", "Domain": lambda environ: environ["HTTP_HOST"]}, "io=SID; Domain=example.org"),
-    ],
-)
-def test_the_cookie_of_a_handshake(cookie, header):
-    expected = [] if header is None else [("Set-Cookie", header)]
-    assert http.cookie_header(cookie, "SID", environ()) == expected
-    if isinstance(cookie, dict):
-        assert cookie["name"] == "io"  # the option is left as it was

@@ -36,8 +36,23 @@ def test_the_size_counts_every_byte_that_waits():
     assert PreparedMessage("4é".encode(), (b"ab", b"", b"cde")).size == 3 + 5
 
 
+def test_a_message_is_worth_compressing_unless_it_says_otherwise():
+    assert PreparedMessage(b"4").compress
+    assert not PreparedMessage(b"4", compress=False).compress
+
+
+def test_any_data_becomes_a_message():
+    assert message.prepare("h\u00e9\ud800").packets() == b"4h\xc3\xa9?"
+    assert message.prepare(b"\1").packets() == b"bAQ=="
+    assert message.prepare(b"\1").frames() == b"\x82\x01\x01"
+    for data, error in (("a\x1eb", ValueError), (5, TypeError), (None, TypeError), (bytearray(b"x"), TypeError)):
+        with pytest.raises(error):
+            message.prepare(data)
+
+
 def test_what_the_server_itself_sends():
-    assert (message.PING.text, message.PROBE_PONG.text) == (b"2", b"3probe")
+    assert (message.CLOSE.text, message.PING.text, message.PONG.text, message.NOOP.text) == (b"1", b"2", b"3", b"6")
+    assert message.PROBE_PONG.text == b"3probe"
 
 
 @settings(deadline=None)

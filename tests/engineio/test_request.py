@@ -89,7 +89,7 @@ def test_any_query_is_read_or_refused(query):
     assert code in (0, 3)
 
 
-#: (query, transport of the session or None for no session, upgrade, code or None)
+#: (query, transport of the session or None for no session, upgrade, code or None); the sessions are of revision 4
 SESSIONS = [
     ("EIO=4&transport=polling&sid=x", "polling", False, None),
     ("EIO=4&transport=polling&sid=x", None, False, 1),
@@ -138,6 +138,17 @@ def test_a_request_that_would_open_a_session(query, method, upgrade, code):
         assert error.value.code == code
 
 
+@pytest.mark.parametrize("upgrade", [True, False])
+@pytest.mark.parametrize("theirs", ["EIO=4&", "", "EIO=5&", "EIO=3&EIO=3&"])
+def test_a_request_for_a_session_of_revision_3_must_be_of_it_too(theirs, upgrade):
+    more = UPGRADE if upgrade else {}
+    rest = f"transport={'websocket' if upgrade else 'polling'}&sid=x"
+    check_session(parse(environ("EIO=3&" + rest, **more), BOTH), "polling", "3")
+    with pytest.raises(EngineIOError) as error:
+        check_session(parse(environ(theirs + rest, **more), BOTH), "polling", "3")
+    assert error.value.code == 3
+
+
 @pytest.mark.parametrize("revision", ["", "3", "5", "04", "4.0", "٤", " 4", "?"])
 def test_another_revision_has_code_5(revision):
     request = EngineIORequest(environ(), "polling", None, revision, False)
@@ -145,6 +156,23 @@ def test_another_revision_has_code_5(revision):
         check_revision(request)
     assert (error.value.code, str(error.value)) == (5, "Unsupported protocol version")
     check_revision(EngineIORequest(environ(), "polling", None, "4", False))
+
+
+@pytest.mark.parametrize("revision", ["", "2", "03", "3.0", "5", "33", "?"])
+def test_where_revision_3_is_allowed_a_client_has_to_say_that_it_speaks_it(revision):
+    for allowed in ("3", "4"):
+        check_revision(EngineIORequest(environ(), "polling", None, allowed, False), allow_eio3=True)
+    with pytest.raises(EngineIOError) as error:
+        check_revision(EngineIORequest(environ(), "polling", None, revision, False), allow_eio3=True)
+    assert error.value.code == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "text_only"),
+    [("EIO=3&b64=1", True), ("b64=true&EIO=3", True), ("EIO=3", False), ("EIO=3&b64=", False), ("EIO=4&b64=1", False)],
+)
+def test_a_client_of_revision_3_may_take_text_only(query, text_only):
+    assert parse(environ(query + "&transport=polling"), BOTH).text_only is text_only
 
 
 def test_what_is_kept_holds_no_socket_and_no_buffer():

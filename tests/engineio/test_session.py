@@ -3,7 +3,7 @@
 import pytest
 from contract.recording import DirectTransport, FetchedTransport, open_session
 
-from flask_socketio_py.engineio.message import PING, PROBE_PONG, PreparedMessage
+from flask_socketio_py.engineio.message import PING, PONG, PROBE_PONG, PreparedMessage
 from flask_socketio_py.engineio.reasons import Reason
 from flask_socketio_py.engineio.session import TRANSITIONS, Event, State
 
@@ -238,3 +238,40 @@ def test_a_paused_session_stays_paused_over_an_upgrade():
     assert new.paused
     session.resume()
     assert not new.paused
+
+
+@pytest.mark.parametrize("state", [OPEN, UPGRADING])
+@pytest.mark.parametrize(("ping", "answer"), [("2", PONG), ("2probe", PROBE_PONG), ("2 anything", PONG)])
+def test_in_revision_3_the_client_pings_and_is_answered(state, ping, answer):
+    session = open_session(FetchedTransport(), revision="3")
+    if state is UPGRADING:
+        session.apply(Event.PROBE, DirectTransport())
+    session.receive(ping)
+    assert session.state is state
+    assert session.owner.calls == ["ponged"]
+    assert session.transport.fetch() == [answer]
+
+
+def test_pings_of_a_client_that_does_not_read_are_answered_once_for_all():
+    session = open_session(FetchedTransport(), revision="3")
+    for _ in range(1000):
+        session.receive("2")
+    session.send(HELLO)
+    session.receive("2")
+    assert session.transport.fetch() == [PONG, HELLO, PONG]
+
+
+@pytest.mark.parametrize(("revision", "packet"), [("4", "2"), ("4", "2probe"), ("3", "3"), ("3", "3probe")])
+def test_a_heartbeat_in_the_wrong_direction_is_a_transport_error(revision, packet):
+    session = open_session(DirectTransport(), revision=revision)
+    session.receive(packet)
+    assert session.handler.reasons == [Reason.TRANSPORT_ERROR]
+    assert session.transport.taken == []
+
+
+def test_a_ping_after_the_close_is_not_answered():
+    session = open_session(FetchedTransport(), revision="3")
+    session.close()
+    session.receive("2")
+    assert (session.state, session.owner.calls) == (CLOSING, ["lingering"])
+    assert session.transport.fetch() == []

@@ -44,3 +44,19 @@ def test_engine_errors(code):
     assert (error.code, str(error), error.context) == (code, ENGINE_ERRORS[code], "context")
     assert error.status == ("403 Forbidden" if code == 4 else "400 Bad Request")
     assert EngineIOError(code, status="413 Content Too Large").status == "413 Content Too Large"
+
+
+def test_an_engine_error_tells_programs_what_happened():
+    names = [EngineIOError(code).name for code in ENGINE_ERRORS]
+    assert names == [
+        "UNKNOWN_TRANSPORT",
+        "UNKNOWN_SID",
+        "BAD_HANDSHAKE_METHOD",
+        "BAD_REQUEST",
+        "FORBIDDEN",
+        "UNSUPPORTED_PROTOCOL_VERSION",
+    ]
+    error = EngineIOError(3, name="INVALID_ORIGIN", details={"origin": "x" * 1000, "number": 5})
+    assert (error.name, error.details) == ("INVALID_ORIGIN", {"origin": "x" * 200, "number": 5})
+    assert EngineIOError(3).details == {}
+    assert str(EngineIOError(4, message="Thou shall not pass")) == "Thou shall not pass"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import warnings
 
 import pytest
@@ -9,6 +10,7 @@ from flask import Flask
 
 from flask_socketio_py import SocketIO
 from flask_socketio_py.config import Options, build
+from flask_socketio_py.socketio.msgpack_parser import MsgpackParser
 
 DEFAULTS = {
     "add_trailing_slash": True,
@@ -78,13 +80,26 @@ ACCEPTED = [
     {"allow_upgrades": False},
     {"http_compression": False},
     {"compression_threshold": 0},
+    {"http_compression": {"threshold": 0}},
+    {"http_compression": {}},
+    {"add_trailing_slash": False},
+    {"allow_eio3": True},
     {"cookie": "io"},
+    {"cookie": True},
     {"cookie": {"name": "io", "path": "/", "Secure": True, "SameSite": lambda: "None"}},
     {"cors_allowed_origins": "*"},
     {"cors_allowed_origins": ["https://a.example", "https://b.example"]},
     {"cors_allowed_origins": []},
     {"cors_allowed_origins": lambda origin: True},
+    {"cors_allowed_origins": re.compile(r"https://.*\.example")},
     {"cors_credentials": False},
+    {"cors": {"origin": True, "credentials": True, "max_age": 5}},
+    {"initial_packet": "2[]"},
+    {"initial_packet": b"x"},
+    {"initial_packet": lambda: None},
+    {"per_message_deflate": True},
+    {"per_message_deflate": {}},
+    {"per_message_deflate": {"threshold": 0, "level": 1, "mem_level": 9, "server_max_window_bits": 9}},
     {"monitor_clients": False},
     {"transports": ["websocket"]},
     {"transports": "polling"},
@@ -118,18 +133,32 @@ def test_accepted_without_a_warning(app, options):
         ("max_namespaces_per_client", [0]),
         ("transports", [[], "", ["webtransport"], "websockets"]),
         ("async_mode", ["eventlet", "asgi", ""]),
-        ("parser", ["pickle", "cbor"]),
+        ("parser", ["pickle", "cbor", None, 5, object(), MsgpackParser]),
         ("default_ack_timeout", [0, "60"]),
+        ("allow_eio3", [1, None, "3"]),
+        ("per_message_deflate", [None, 1, "yes", [], {"treshold": 5}, {1: 1}, {"threshold": -1}, {"threshold": True}]),
+        ("per_message_deflate: level", [{"level": 10}, {"level": -1}, {"level": "6"}, {"level": 6.0}]),
+        ("per_message_deflate: mem_level", [{"mem_level": 0}, {"mem_level": 10}]),
+        ("per_message_deflate: server_max", [{"server_max_window_bits": bits} for bits in (8, 16, -15, None)]),
+        ("per_message_deflate: client_max", [{"client_max_window_bits": bits} for bits in (8, 16, "15")]),
         ("allow_request", [True]),
         ("generate_id", ["id"]),
-        ("initial_packet", [5]),
+        ("initial_packet", [5, ["a"], "a\x1eb"]),
+        ("path", ["", "/", 5]),
+        ("add_trailing_slash", ["no", 1]),
+        ("http_compression", ["gzip", 1, None, {"threshold": -1}, {"threshold": "1"}, {"threshhold": 1}, {"level": 1}]),
+        ("compression_threshold", [-1, "1024", True, None]),
+        ("cors", [True, "*", [], {"origins": "*"}, {"origin": 5}, {"origin": "*", "credentials": True}]),
+        ("cors_allowed_origins", [5, True, [5]]),
+        ("cors_credentials", ["yes"]),
+        ("cookie", [5, "a b", {"name": "io", "http_only": "no"}, {"name": "io", "nonsense": 1}]),
         ("json", [object(), "orjson"]),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_an_error_that_names_the_option(name, values):
     for value in values:
         with pytest.raises((TypeError, ValueError), match=name):
-            SocketIO(Flask("refused"), **{name: value})
+            SocketIO(Flask("refused"), **{name.partition(":")[0]: value})
 
 
 def test_async_mode_is_refused_in_flask_socketios_words():
@@ -271,6 +300,27 @@ def test_a_logger_of_the_application_gets_the_log(app, caplog):
     finally:
         logger.parent = parent
     assert records == ["a handler of the event 'fail' failed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "threshold"),
+    [
+        ({}, 1024),
+        ({"http_compression": False}, None),
+        ({"http_compression": False, "compression_threshold": 5}, None),
+        ({"compression_threshold": 5}, 5),
+        ({"http_compression": {}}, 1024),
+        ({"http_compression": {"threshold": 0}, "compression_threshold": 5}, 0),
+        ({"http_compression": {}, "compression_threshold": 5}, 5),
+    ],
+)
+def test_from_how_many_bytes_on_answers_are_compressed(options, threshold):
+    assert build(options).http_threshold == threshold
+
+
+@pytest.mark.parametrize(("slash", "prefix"), [(True, "/a/b/"), (False, "/a/b")])
+def test_the_slash_at_the_end_of_the_path(slash, prefix):
+    assert build({"path": "/a/b/", "add_trailing_slash": slash}).prefix == prefix
 
 
 def test_build_knows_nothing_of_flask():

@@ -73,6 +73,12 @@ class User:
     photo: bytes | None = None
 
 
+@dataclasses.dataclass
+class Account:
+    name: str
+    _password: str = "secret"
+
+
 #: (value, JSON): what has no form of its own in JSON; one direction.
 FORMS = [
     (float("nan"), b"null"),
@@ -88,6 +94,9 @@ FORMS = [
     (Level.HIGH, b"3"),
     ([Name("subclass"), collections.OrderedDict(a=1), collections.Counter("aa")], b'["subclass",{"a":1},{"a":2}]'),
     (User("ann"), b'{"name":"ann","photo":null}'),
+    # What is private stays here, whichever way is taken.
+    (Account("ann"), b'{"name":"ann"}'),
+    (Account("\ud800"), b'{"name":"\\ud800"}'),
     (uuid.UUID(int=1), b'"00000000-0000-0000-0000-000000000001"'),
     (datetime.date(2024, 2, 29), b'"2024-02-29"'),
     (datetime.time(1, 2, 3), b'"01:02:03"'),

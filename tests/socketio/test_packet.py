@@ -83,7 +83,7 @@ def encode(kind, namespace, ack_id, data):
         return packet.encode_connect(prefix, data, CODEC)
     if kind == CONNECT_ERROR:
         return packet.encode_connect_error(prefix, data, CODEC)
-    return packet.encode_disconnect(prefix, CODEC, data)
+    return packet.encode_disconnect(prefix)
 
 
 @pytest.mark.parametrize(("text", "kind", "namespace", "ack_id", "data", "attachments"), CASES)
@@ -104,10 +104,6 @@ def test_a_packet_is_read(text, kind, namespace, ack_id, data, attachments):
 @pytest.mark.parametrize(("text", "kind", "namespace", "ack_id", "data"), READ_ONLY)
 def test_what_other_clients_write_is_read(text, kind, namespace, ack_id, data):
     assert exactly(decode(text)) == exactly((kind, namespace, ack_id, data, 0))
-
-
-def test_a_late_refusal_is_a_disconnect_with_data():
-    assert packet.encode_disconnect(b"/a,", CODEC, {"message": "no"}).text == b'41/a,{"message":"no"}'
 
 
 namespaces = st.just("/") | st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"])).map("/".__add__)
@@ -223,3 +219,27 @@ def test_all_heads_in_all_combinations():
         got = decode(text)
         assert got[:3] == (int(kind), namespace[:-1] or "/", int(ack) if ack else None)
         assert got[4] == len(re.findall("-", count))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "split"),
+    [
+        ("/", ("/", {})),
+        ("/a", ("/a", {})),
+        ("/a?", ("/a", {})),
+        ("/a?b=c&d=&e&b=last", ("/a", {"b": "last", "d": "", "e": ""})),
+        ("/a?b=%C3%A9+%26%3d?", ("/a", {"b": "é &=?"})),
+        ("?a=b", ("", {"a": "b"})),
+        ("/a?&&=", ("/a", {"": ""})),
+        ("/a?%ff=%zz", ("/a", {"\ufffd": "%zz"})),
+    ],
+)
+def test_the_namespace_of_a_connect_of_protocol_4_has_a_query(namespace, split):
+    assert packet.split_query(namespace) == split
+
+
+def test_the_values_of_a_query_are_bounded():
+    most = packet.MAX_QUERY_FIELDS
+    assert len(packet.split_query("/a?" + "&".join(f"{number}=" for number in range(most)))[1]) == most
+    with pytest.raises(PacketError):
+        packet.split_query("/a?" + "&".join(f"{number}=" for number in range(most + 1)))

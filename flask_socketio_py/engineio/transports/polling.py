@@ -15,8 +15,8 @@ from gevent import Timeout, get_hub
 from gevent.event import Event as Signal
 from gevent.hub import Waiter
 
-from .. import packet, payload
-from ..message import PreparedMessage
+from .. import packet, payload, revision3
+from ..message import CLOSE, NOOP, PreparedMessage
 from ..reasons import Reason
 from ..session import Event, Session, State
 
@@ -32,14 +32,17 @@ class OverlapError(Exception):
 class PollingTransport:
     """Implements ``Transport``; the server calls :meth:`poll` and :meth:`push` for each request."""
 
-    __slots__ = ("_final", "_pushing", "_resumed", "_session", "_waiter", "_woken")
+    __slots__ = ("_final", "_pushing", "_resumed", "_session", "_text_only", "_waiter", "_woken", "compress")
     name = "polling"
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        #: Whether a packet of the last poll's body is worth compressing.
+        self.compress = False
         self._waiter: Any = None
         self._woken = False
-        self._final: bytes | None = None
+        self._final: list[PreparedMessage] | None = None
+        self._text_only = session.request.text_only
         self._pushing = False
         self._resumed: Signal | None = None
 
@@ -59,18 +62,18 @@ class PollingTransport:
             get_hub().loop.run_callback(self._end_wait, self._waiter)
 
     def close(self, reason: Reason) -> bool:
-        if self._waiter is None:
+        if self._waiter is None or self._session.outbox:
+            # What waits leaves in an answer of its own, and the close packet in the next: the official client handles
+            # messages a tick after a close in the same payload, so it would miss them.
             return False
-        # Taken now: the session forgets its outbox as soon as it is told that the client will know.
-        waiting = [message.packets() for message in self._session.drain()]
-        self._final = payload.join([*waiting, packet.CLOSE_PACKET])
+        self._final = [CLOSE]
         self.wake()
         return True
 
     def discard(self) -> None:
         upgraded = self._session.transport is not self
         if self._final is None:
-            self._final = packet.NOOP_PACKET if upgraded else packet.CLOSE_PACKET
+            self._final = [NOOP if upgraded else CLOSE]
         self.wake()
         self.resume()
 
@@ -96,28 +99,41 @@ class PollingTransport:
         session = self._session
         if session.state is State.CLOSING and not session.outbox:
             session.apply(Event.FLUSHED)
-            return payload.join([packet.NOOP_PACKET, packet.CLOSE_PACKET])
+            return self.encode([NOOP, CLOSE])
         if not session.outbox:
             self._wait(sock, NOOP_INTERVAL if session.state is State.UPGRADING else None)
-        packets = [message.packets() for message in session.drain()] if session.transport is self else []
+        waiting = session.drain() if session.transport is self else []
         if self._final is not None:
-            packets.append(self._final)
-        return payload.join(packets or [packet.NOOP_PACKET])
+            waiting += self._final
+        return self.encode(waiting or [NOOP])
 
-    def push(self, body: bytes) -> None:
+    def encode(self, messages: list[PreparedMessage]) -> bytes:
+        """The body that carries these messages, in the client's revision."""
+        self.compress = any(message.compress for message in messages)
+        if self._session.protocol == 4:
+            return payload.join([message.packets() for message in messages])
+        binary = not self._text_only and any(message.attachments for message in messages)
+        encoder = revision3.binary_packets if binary else revision3.text_packets
+        return b"".join([message.form(encoder) for message in messages])
+
+    def push(self, body: bytes, *, binary: bool = False) -> None:
         """The packets of a POST, handed to the session in order; waits while the session is paused.
+
+        ``binary`` is a body of bytes, which only revision 3 has.
 
         Raises:
             PacketError: for a body that is no payload.
         """
         session = self._session
-        for data in payload.decode(body):
+        if session.protocol == 4:
+            packets = payload.decode(body)
+        else:
+            packets = revision3.decode_bytes(body) if binary else revision3.decode_text(body)
+        for data in packets:
             if self._resumed is not None:
                 self._resumed.wait()
             if data == packet.CLOSE:
-                self._final = (
-                    packet.NOOP_PACKET
-                )  # the reference ends the pending GET of a client that leaves with a noop
+                self._final = [NOOP]  # the reference ends the pending GET of a client that leaves with a noop
             session.receive(data)
 
     def begin_push(self) -> None:

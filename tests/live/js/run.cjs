@@ -1,5 +1,5 @@
 // node run.cjs <scenario> <url> [options as JSON]: runs one scenario with the official client, prints its result as one
-// line of JSON on stdout. A scenario that fails or takes too long prints what it knows on stderr and exits with 1.
+// line of JSON on stdout. The option `parser` names a package that all clients use. A scenario that fails or takes too long prints what it knows on stderr and exits with 1.
 "use strict";
 
 const { Manager } = require("socket.io-client");
@@ -9,7 +9,10 @@ const { pack } = require("./wire.cjs");
 const SCENARIOS = {
   ...require("./connecting.cjs"),
   ...require("./data.cjs"),
+  ...require("./deflate.cjs"),
+  ...require("./msgpack.cjs"),
   ...require("./transports.cjs"),
+  ...require("./v2.cjs"),
 };
 const TIMEOUT = 40_000;
 
@@ -18,6 +21,7 @@ class Bench {
   constructor(url, options) {
     this.url = url;
     this.options = options;
+    this.parser = options.parser ? { parser: require(options.parser) } : {};
     this.sockets = [];
   }
 
@@ -27,6 +31,7 @@ class Bench {
       autoConnect: false,
       reconnection: false,
       rejectUnauthorized: false,
+      ...this.parser,
       ...this.options.manager,
       ...options,
     });
