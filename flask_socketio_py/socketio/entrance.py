@@ -93,9 +93,7 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         else:
             recovery.present[state.presence.pid] = socket.id
             socket.held = missed
-            for room in state.rooms:
-                if room not in namespace.adapter.sockets:
-                    namespace.adapter.join(socket.id, room)
+            namespace.adapter.restore(socket.id, state.rooms)
     guard, handler = server.listener.connect_handlers(socket)
     if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
         guard = None
