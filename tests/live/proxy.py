@@ -96,9 +96,8 @@ class Proxy:
 
     def cut(self) -> None:
         """Break the connections that there are, without a word to either side."""
-        links, self.links = self.links, []
-        for link in links:
-            link.end()
+        while self.links:
+            self.links.pop().end()
 
     def __enter__(self) -> Proxy:
         return self
