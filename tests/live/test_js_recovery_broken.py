@@ -82,6 +82,32 @@ def test_a_client_comes_back_while_its_disconnect_handler_runs(client, helper, s
     assert events(client) == [("number", [number]) for number in range(4)]
 
 
+def test_a_recovery_that_breaks_while_its_connect_handler_runs(client, helper, server, key):
+    sid = client.sid()
+    do(client, setting(SOCKET, "data", {"waits when it comes back": True}))
+    client.break_off()
+    for times in range(1, 3):
+        client.wait("closed", times)
+        do(helper, IO.to("x").emit("number", times))
+        client.connect()
+        wait_for(lambda: len(recoveries(server, key)) == times, "the handler runs")  # noqa: B023
+        if times == 1:
+            client.break_off()
+            # The connections of the helper and of nobody else: the server has noticed.
+            wait_for(lambda: do(helper, IO.engine.sessions.__len__()) == 1, "the server has noticed")
+    server.get(f"/open/{key}")
+    entry = client.wait("connect", 2)
+    assert (entry["recovered"], entry["sid"]) == (True, sid)
+    do(helper, IO.to("x").emit("number", 3))
+    client.wait_event("number", 3)
+    assert events(client) == [("number", [1]), ("number", [2]), ("number", [3])]
+    assert do(helper, IO.to("x").count()) == 1
+
+
+def recoveries(server, key):
+    return [entry for entry in server.journal(key) if entry.get("recovered")]
+
+
 def test_a_recovery_that_breaks_in_the_middle(js, helper, proxy):
     """The new connection breaks, too, after so many bytes: in the answer, before, between and after the events."""
     # Where it breaks before Engine.IO's first packet, the client has only its timeout to notice.

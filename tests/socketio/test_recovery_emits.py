@@ -31,9 +31,9 @@ def test_which_events_carry_an_offset(server):
     assert [one.compress for one in browser.peer.taken[-3:]] == [True, False, True]
     socket.emit("asked", "text", callback=print)
     socket.volatile.emit("volatile", 1)
-    socket.volatile.emit("volatile", "text")  # the official client takes a text at the end for its offset
+    socket.volatile.emit("volatile", "text")  # the official client takes a text at the end (or the name) for its offset
     server.to("/").volatile.emit("volatile")
-    assert browser.peer.events() == [["asked", "text"], ["volatile", 1], ["volatile", "text", None], ["volatile"]]
+    assert browser.peer.events() == [["asked", "text"], ["volatile", 1], ["volatile", "text", None], ["volatile", None]]
     assert len(server.of("/").adapter.recovery._log) == 3
 
 
