@@ -60,7 +60,7 @@ MORE = {
     "SocketIO.emit": "`broadcast` and `ignore_queue` are accepted and mean nothing here. More in "
     "[Emitting from anywhere](../howto/emitting.md).",
     "SocketIO.emit_with_ack": "More in [Acknowledgements](../howto/acknowledgements.md#asking-many).",
-    "SocketIO.engine": "The length of `socketio.engine.sessions` is the number of connections.",
+    "SocketIO.engine": "`socketio.engine.clients_count` is the number of connections.",
     "SocketIO.of": "More in [Dynamic namespaces](../howto/dynamic-namespaces.md).",
     "SocketIO.on": "[Which handler gets what](events.md#which-handler).",
     "SocketIO.on_connection_error": "[All of them](errors.md#why-a-request-was-refused).",

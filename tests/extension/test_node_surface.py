@@ -90,6 +90,20 @@ def test_a_socket_tells_the_protocol_transport_and_address_of_its_connection(app
     socketio.shutdown()
 
 
+@pytest.mark.parametrize("discard", [False, True])
+def test_a_handler_may_close_the_connection(socketio, connect, discard):
+    reasons = []
+    socketio.on("connect", namespace="/n")(lambda: None)
+    socketio.on("close")(lambda: current_socket.conn.close(discard=discard))
+    for namespace in ("/", "/n"):
+        socketio.on("disconnect", namespace=namespace)(reasons.append)
+    client = connect()
+    client.connect("/n")
+    client.emit("close")
+    assert reasons == ["forced close"] * 2
+    assert socketio.engine.clients_count == 0
+
+
 # -- the server and its namespaces -------------------------------------------------------------------------------------
 
 
