@@ -71,9 +71,16 @@ def refusal_status(result: Any) -> int | None:
     if isinstance(result, Response):
         status = result.status_code
     elif isinstance(result, tuple):
-        statuses = [item for item in result[1:] if isinstance(item, int) and not isinstance(item, bool)]
+        statuses = [found for item in result[1:] if (found := _as_status(item)) is not None]
         status = statuses[0] if statuses else refusal_status(result[0]) if result else None
     return status if status is not None and 300 <= status <= 599 else None
+
+
+def _as_status(item: Any) -> int | None:
+    """``401``, or as Flask allows too ``"401 UNAUTHORIZED"``."""
+    if isinstance(item, str):
+        return int(item[:3]) if item[:3].isdecimal() and item[:3].isascii() and item[3:4] in ("", " ") else None
+    return item if isinstance(item, int) and not isinstance(item, bool) else None
 
 
 def refuse(result: Any) -> None:
@@ -157,7 +164,10 @@ class Handlers:
             for selector, key in candidates:
                 if isinstance(selector, re.Pattern):
                     return key  # it matched
-                if self._judged(socket, selector, (namespace, socket.auth), None):
+                answer = self._judged(socket, selector, (namespace, socket.auth), None)
+                if refusal_status(answer) is not None:
+                    refuse(answer)  # a guard made for views has answered
+                if answer:
                     return key
             return namespace if ANY in self.accepted else None
 
@@ -205,12 +215,19 @@ class Handlers:
     def namespace_made(self, namespace: CoreNamespace) -> None:
         self.watch_rooms(namespace)
         if namespace.name != "/":
+            server = namespace.server
             for function in self.registry.of("on_new_namespace", ANY):
-                namespace.server.dispatcher.start(self._announce, (function, namespace))
+                server.in_home_thread_do(server.dispatcher.start, self._announce, (function, namespace))
 
     def _announce(self, function: Handler, namespace: CoreNamespace) -> None:
-        with self.app.app_context():
-            function(self.app.extensions["socketio"].of(namespace.name))
+        try:
+            with self.app.app_context():
+                function(self.app.extensions["socketio"].of(namespace.name))
+        except Exception:
+            log.exception("an on_new_namespace function failed")
+
+    def template_found(self, namespace: CoreNamespace) -> None:
+        self.watch_rooms(namespace)
 
     def watch_rooms(self, namespace: CoreNamespace) -> None:
         """Let those who asked know of the rooms of a namespace."""
@@ -306,6 +323,8 @@ class Handlers:
         except builtins.ConnectionRefusedError as error:
             raise ConnectionRefusedError("Connection refused by server") from error
         except HTTPException as error:  # abort(401), as Flask-Login's login_required does
+            if error.response is not None:
+                refuse(error.response)
             raise ConnectionRefusedError(error.name, {"status": error.code}) from error
 
     def _on_error(self, error: Exception, namespace: str) -> Any:

@@ -74,6 +74,7 @@ class Registry:
         """
         if not callable(function):
             raise TypeError(f"{kind} must be given a function, not {type(function).__name__}")
+        namespace = normalized(namespace)
         key = ANY if namespace == ANY else self.name(namespace)
         self._functions.setdefault((kind, key), []).append(function)
         self.wrapped = self.wrapped or kind in ("before_event", "after_event")

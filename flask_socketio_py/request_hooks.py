@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from .engineio.hooks import Environ, Headers, Hooks, WSGIApp
 from .errors import ConnectionRefusedError, EngineIOError
+from .handlers import refusal_status, refuse
 
 log = logging.getLogger(__name__)
 Function = Callable[..., Any]
@@ -55,6 +56,8 @@ class RequestHooks:
     def _allowed(self, function: Function, environ: Environ) -> bool | str:
         try:
             answer = self._in_context(environ, function)
+            if refusal_status(answer) is not None:
+                refuse(answer)  # a guard made for views has answered
         except ConnectionRefusedError as error:
             return str(error.error_args["message"])
         except HTTPException as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from gevent import get_hub
-from gevent.event import Event
+from gevent.event import AsyncResult, Event
 
 from ..errors import BroadcastTimeoutError, DisconnectedError, TimeoutError
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 #: Stands for "what the option ``default_ack_timeout`` says".
 DEFAULT: Any = "<default_ack_timeout>"
+_LONG = 3600.0
 #: What settles an acknowledgement: its arguments, or ``None`` if it will never come.
 Settle = Callable[["list[Any] | None"], None]
 
@@ -40,7 +41,9 @@ class Answers:
         self._complete = False
 
     def expect(self, socket: Socket, ack_id: int) -> None:
-        """One more socket that is asked."""
+        """One more socket that is asked; nobody waits for one that is not (or not yet) let in."""
+        if not socket.connected:
+            return
         self._waiting[socket.id] = socket, ack_id
         socket.client.begin_call()
         socket.expect(ack_id, lambda args: self._settle(socket, args))
@@ -98,23 +101,37 @@ def wait_for_all(server: Server, ask: Callable[[Answers], None], timeout: float 
     done = Event()
     result: list[Any] = []
 
-    def on_end(error: BroadcastTimeoutError | None, answers: list[Any]) -> None:
+    def on_end(error: Exception | None, answers: list[Any]) -> None:
         result.extend((error, answers))
         done.set()
 
+    def begin() -> None:
+        try:
+            _ask(ask, answers)
+        except Exception as error:  # perhaps in another thread than the one that waits: raised there
+            on_end(error, [])
+
     answers = Answers(on_end)
-    server.in_home_thread_do(_ask, ask, answers)
+    server.in_home_thread_do(begin)
     try:
-        done.wait(timeout)
+        wait_in_any_thread(done, timeout)
     finally:
         server.in_home_thread_do(answers.give_up)
-    if not result:  # another thread: the hub has still to tell
-        done.wait()
-    error: BroadcastTimeoutError | None = result[0]
+    wait_in_any_thread(done, None)  # in another thread: the hub has still to tell
+    error: Exception | None = result[0]
     if error is not None:
         raise error
     collected: list[Any] = result[1]
     return collected
+
+
+def wait_in_any_thread(what: Event | AsyncResult[Any], timeout: float | None) -> None:
+    """Wait; where ``timeout`` is ``None`` for ever, but with a timer: gevent lets no thread of its own wait without."""
+    if timeout is not None:
+        what.wait(timeout)
+    else:
+        while not what.ready():
+            what.wait(_LONG)
 
 
 def call_when_all(server: Server, ask: Callable[[Answers], None], callback: Callable[..., Any], timeout: float) -> None:

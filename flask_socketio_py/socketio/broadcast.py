@@ -7,7 +7,7 @@ the extension, its namespaces, and the operator itself share.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,15 +35,20 @@ NO_FLAGS = Flags()
 VOLATILE = Flags(volatile=True)
 
 
-def flattened(rooms: Iterable[Any]) -> tuple[Room, ...]:
-    """Rooms given one by one, or as lists."""
+def flattened(rooms: Iterable[Any]) -> Rooms:
+    """Rooms given one by one, or as lists.
+
+    Raises:
+        TypeError: for a room that can't be a key.
+    """
     found: list[Room] = []
     for room in rooms:
         if isinstance(room, list | tuple | set | frozenset):
             found.extend(room)
         else:
             found.append(room)
-    return tuple(found)
+    hash(rooms := tuple(found))
+    return rooms
 
 
 def checked_timeout(seconds: float | None) -> float | None:
@@ -130,13 +135,7 @@ class Audience(ABC):
         timeout = operator.flags.timeout
         if timeout is DEFAULT:
             timeout = server.options.default_ack_timeout
-        if not server.in_home_thread():
-            operator.namespace.check(event, args)  # what is wrong is raised here
-
-        def ask(answers: Answers) -> None:
-            operator.namespace.emit(event, args, operator.rooms, operator.excepted, operator.flags, answers.expect)
-
-        return wait_for_all(server, ask, timeout)
+        return wait_for_all(server, operator._asking(event, args), timeout)
 
     def fetch_sockets(self) -> list[Socket]:
         """The connected sockets."""
@@ -153,8 +152,15 @@ class Audience(ABC):
         return len(self.fetch_sockets())
 
     def sockets_join(self, *rooms: Any) -> None:
-        """Let all of them join rooms."""
+        """Let all of them join rooms.
+
+        Raises:
+            ValueError: for the room of a socket.
+            TypeError: for a room that can't be a key.
+        """
         joined = flattened(rooms)
+        for adapter in self._operator().namespace.adapters:
+            adapter.check_rooms(joined)
         self._with_adapters(lambda adapter, rooms, excepted: adapter.add_sockets(rooms, excepted, joined))
 
     def sockets_leave(self, *rooms: Any) -> None:
@@ -205,13 +211,15 @@ class BroadcastOperator(Audience):
                 event, args, self.rooms, self.excepted, flags, lambda socket, ack_id: socket.expect(ack_id, settle)
             )
             return
-        if not server.in_home_thread():
-            namespace.check(event, args)
+        server.in_home_thread_do(call_when_all, server, self._asking(event, args), callback, flags.timeout)
 
-        def ask(answers: Answers) -> None:
-            namespace.emit(event, args, self.rooms, self.excepted, flags, answers.expect)
-
-        server.in_home_thread_do(call_when_all, server, ask, callback, flags.timeout)
+    def _asking(self, event: str, args: tuple[Any, ...]) -> Callable[[Answers], None]:
+        """What asks all of them; in another thread what is wrong is raised now."""
+        namespace, rooms, excepted, flags = self.namespace, self.rooms, self.excepted, self.flags
+        values: Sequence[Any] = args
+        if not namespace.server.in_home_thread():
+            values = namespace.fixed(event, args, rooms + excepted)
+        return lambda answers: namespace.emit(event, values, rooms, excepted, flags, answers.expect)
 
     def send(self, *args: Any) -> None:
         """Emit a ``message`` event."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engineio.reasons import Reason
 from ..engineio.session import Session
-from ..errors import PacketError
+from ..errors import PacketError, refusal
 from . import entrance, packet
 from .adapters.recovery import RECOVERABLE, SavedState
 from .json_codec import DepthError
@@ -43,7 +43,7 @@ class Client:
         self.sockets: dict[str, Socket] = {}
         #: Handlers running, or waiting for their turn.
         self.in_flight = 0
-        self._left: set[str] | None = None
+        self._left: dict[str, None] | None = None
         self._gathering: Packet | None = None
         self._attachments: list[bytes] | None = None
         self._jobs: deque[Job] | None = None
@@ -204,13 +204,23 @@ class Client:
         if socket.disconnect_reason is not None:
             return
         if tell:
-            if not socket.connected:
-                entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
-            self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
-            if self._left is None:
-                self._left = set()
-            self._left.add(socket.namespace.name)
+            if not socket.admitted:
+                entrance.refuse(self, socket.namespace.name, refusal())
+            else:
+                if not socket.connected:
+                    entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
+                self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
+                self._remember_left(socket.namespace.name)
         self._end(socket, reason)
+
+    def _remember_left(self, name: str) -> None:
+        """What the client has still sent to this namespace is no offence."""
+        left = self._left
+        if left is None:
+            left = self._left = {}
+        elif len(left) >= self.server.options.max_namespaces_per_client:
+            del left[next(iter(left))]
+        left[name] = None
 
     def _end(self, socket: Socket, reason: Reason) -> None:
         if socket.disconnect_reason is not None:
@@ -222,10 +232,12 @@ class Client:
             self.finish(socket)
         # else its connect handler still runs, and sees to it
 
-    def finish(self, socket: Socket, *, tell: bool = True) -> None:
-        """Run the disconnect handler (``tell``), with the rooms still there; then leave them."""
-        self._save(socket)
-        handler = self.server.listener.disconnect_handler(socket) if tell else None
+    def finish(self, socket: Socket, *, was_connected: bool = True) -> None:
+        """Run the disconnect handler, with the rooms still there; then leave them."""
+        if was_connected or socket.recovered:  # else the client knows of nothing that it could come back to
+            self._save(socket)
+        # Who saw a connect shall see the disconnect, and nobody else.
+        handler = self.server.listener.disconnect_handler(socket) if socket.admitted else None
         self.vacate(socket)  # the client may join again while the handler runs
         if handler is None:
             self.remove(socket)

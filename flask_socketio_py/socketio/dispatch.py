@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from gevent import get_hub
+from gevent import spawn_raw
 from gevent.hub import GreenletExit
 from greenlet import getcurrent, greenlet
 
@@ -22,7 +22,7 @@ MAX_IDLE = 256
 
 
 class Dispatcher:
-    """Runs functions in pooled greenlets of the hub it was first used with."""
+    """Runs functions in pooled greenlets of the hub that serves the clients."""
 
     __slots__ = ("_hub", "_idle", "_workers")
 
@@ -37,6 +37,10 @@ class Dispatcher:
         """Functions running (or blocked) now."""
         return self._workers - len(self._idle)
 
+    def bind(self, hub: Any) -> None:
+        """This is the hub."""
+        self._hub = hub
+
     def start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Run ``function(*args)`` in a greenlet and a context of its own.
 
@@ -44,8 +48,9 @@ class Dispatcher:
         """
         hub = self._hub
         if hub is None:
-            hub = self._hub = get_hub()
-        if getcurrent() is not hub:
+            # Nobody has connected yet, so nobody knows which thread will serve: what is to be done is this one's.
+            spawn_raw(Context().run, function, *args)
+        elif getcurrent() is not hub:
             hub.loop.run_callback(self.start, function, args)
         else:
             if not self._idle:

@@ -49,11 +49,11 @@ def connect(client: Client, name: str, auth: dict[str, Any] | None) -> None:
         _enter(client, server.of(name, template), auth)
     else:
         socket = client.sockets[name] = Socket(client, Namespace(server, name, name))
-        socket.auth = auth
-        client.start(_run_search, (socket, template))
+        socket.auth = auth if server.recovery is None else _public(auth)
+        client.start(_run_search, (socket, template, auth))
 
 
-def _run_search(socket: Socket, search: Search) -> None:
+def _run_search(socket: Socket, search: Search, auth: dict[str, Any] | None) -> None:
     """Find the template of a dynamic namespace; then it is entered like any other."""
     client, name = socket.client, socket.namespace.name
     try:
@@ -68,7 +68,7 @@ def _run_search(socket: Socket, search: Search) -> None:
             if template is None:
                 refuse(client, name, _INVALID)
             else:
-                _enter(client, client.server.of(name, template), socket.auth)
+                _enter(client, client.server.of(name, template), auth)
     finally:
         client.ended()
 
@@ -78,10 +78,10 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
     recovery = namespace.adapter.recovery if client.session.protocol == 4 else None
     state: SavedState | None = None
     missed: list[PreparedMessage] = []
-    if recovery is not None and auth is not None and isinstance(auth.get("pid"), str):
-        state, missed = _recover(client, namespace, recovery, auth["pid"], auth.get("offset"))
-        # The private id is nobody's business; the rest is what the client's application sent.
-        auth = {key: value for key, value in auth.items() if key not in ("pid", "offset")} or None
+    if recovery is not None and auth is not None:
+        if isinstance(auth.get("pid"), str):
+            state, missed = _recover(client, namespace, recovery, auth["pid"], auth.get("offset"))
+        auth = _public(auth)
     socket = client.sockets[namespace.name] = Socket(client, namespace, state)
     socket.auth = auth
     if client.session.protocol == 3:
@@ -93,10 +93,13 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         else:
             recovery.present[state.presence.pid] = socket.id
             socket.held = missed
-            socket.join(*state.rooms)
+            for room in state.rooms:
+                if room not in namespace.adapter.sockets:
+                    namespace.adapter.join(socket.id, room)
     guard, handler = server.listener.connect_handlers(socket)
     if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
         guard = None
+    socket.admitted = guard is None
     if guard is None and (handler is None or server.options.always_connect):
         accept(socket)
     if guard is not None or handler is not None:
@@ -110,6 +113,13 @@ def _name(socket: Socket) -> None:
     earlier = namespace.sockets.get(socket.id)
     if earlier is not None:  # its disconnect handler still runs, but the id and its rooms are the new one's now
         namespace.adapter.remove(earlier)
+
+
+def _public(auth: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the client's application sent: without the private id, which is nobody's business."""
+    if auth is None or not isinstance(auth.get("pid"), str):
+        return auth
+    return {key: value for key, value in auth.items() if key not in ("pid", "offset")} or None
 
 
 def _recover(
@@ -134,14 +144,13 @@ def _recover(
 
 def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None) -> None:
     client = socket.client
-    saw_connect = False
     try:
         if guard is not None:
             guard(socket, socket.auth)
-            if client.server.options.always_connect and socket.disconnect_reason is None:
+            socket.admitted = socket.disconnect_reason is None
+            if client.server.options.always_connect and socket.admitted:
                 accept(socket)
-        if handler is not None and (guard is None or socket.disconnect_reason is None):
-            saw_connect = True
+        if handler is not None and socket.admitted:
             handler(socket, socket.auth)
     except ConnectionRefusedError as error:
         _drop(socket, error.error_args)
@@ -151,8 +160,7 @@ def _run_connect(socket: Socket, guard: Connect | None, handler: Connect | None)
         if not socket.connected and socket.disconnect_reason is None:
             accept(socket)
         elif not socket.connected and client.sockets.get(socket.namespace.name) is socket:
-            # The client left meanwhile: who saw a connect shall see the disconnect.
-            client.finish(socket, tell=saw_connect)
+            client.finish(socket, was_connected=False)  # it left meanwhile
     finally:
         client.ended()
 
@@ -196,8 +204,9 @@ def _drop(socket: Socket, error: dict[str, Any]) -> None:
     elif socket.disconnect_reason is None:
         refuse(client, socket.namespace.name, error)
     socket.connected = False
-    socket.disconnect_reason = socket.disconnect_reason or Reason.SERVER_NAMESPACE_DISCONNECT
-    socket.let_go()
+    if socket.disconnect_reason is None:
+        socket.disconnect_reason = Reason.SERVER_NAMESPACE_DISCONNECT
+        socket.let_go()
     client.vacate(socket)
     client.remove(socket)
 

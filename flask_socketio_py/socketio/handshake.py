@@ -6,7 +6,7 @@ Node: ``socket.handshake``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -56,7 +56,7 @@ class Handshake:
     @property
     def time(self) -> str:
         """The same as a text."""
-        return datetime.fromtimestamp(self._request.issued, timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT")
+        return formatdate(self._request.issued, usegmt=True)
 
     @property
     def url(self) -> str:

@@ -58,9 +58,11 @@ class Listeners:
         entries = self._events.get(event)
         if not entries:
             return ()
-        for function, once in entries:
-            if once:
-                self.remove(event, function)
+        kept = [entry for entry in entries if not entry[1]]
+        if not kept:
+            del self._events[event]
+        elif len(kept) < len(entries):
+            self._events[event] = kept
         return [function for function, _ in entries]
 
     def handlers(self, event: str) -> list[Function]:
@@ -74,7 +76,7 @@ class Listeners:
 
     def outgoing(self, event: str, args: Sequence[Any]) -> None:
         """Tell of an event that is emitted; a function that fails stops nobody."""
-        for function in self.on_outgoing:
+        for function in list(self.on_outgoing):
             try:
                 function(event, *args)
             except Exception:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..engineio.message import PreparedMessage
+from ..errors import PacketError
 from . import packet
 from .adapters.local import LocalAdapter, Room
 from .adapters.recovery import Recovery
@@ -57,13 +58,14 @@ class Namespace:
 
     # -- emitting ----------------------------------------------------------------------------------------------------
 
-    def check(self, event: Any, args: Sequence[Any]) -> None:
-        """Check that an event can be sent.
+    def fixed(self, event: Any, args: Sequence[Any], rooms: Collection[Room] = ()) -> Sequence[Any]:
+        """The arguments of an event that will be sent later: nothing that the caller does to them then shows.
 
         Raises:
-            TypeError, ValueError: it can't.
+            TypeError, ValueError: it can't be sent.
         """
-        _encode(self.server.parser, self.prefix, event, args, None)
+        hash(tuple(rooms))
+        return _fixed(self.server.parser, self.prefix, event, args)
 
     def emit(
         self,
@@ -86,12 +88,13 @@ class Namespace:
         if expect is not None:
             ack_id = next(self.ack_ids)
         elif self.adapter.recovery is not None:
-            if not server.in_home_thread():
-                self.check(event, args)  # what is wrong with it is raised here, and nothing is in the log yet
+            if not server.in_home_thread():  # the log and the clients shall see one order
+                args = self.fixed(event, args, rooms + excepted)
                 server.in_home_thread_do(self.emit, event, args, rooms, excepted, flags)
                 return
-            self._emit_recoverable(self.adapter.recovery, event, args, rooms, excepted, flags)
-            return
+            if server.hub_known:  # else nobody can have missed anything
+                self._emit_recoverable(self.adapter.recovery, event, args, rooms, excepted, flags)
+                return
         message = _encode(server.parser, self.prefix, event, args, ack_id)
         targets = self.adapter.targets(rooms, excepted)
         if ack_id is not None and expect is not None:
@@ -115,12 +118,18 @@ class Namespace:
                 args = [*args, None]
             message = _encode(parser, self.prefix, event, args, None)
         else:
-            message = recovery.record(
-                lambda offset: _encode(parser, self.prefix, event, [*args, offset], None),
-                rooms,
-                excepted,
-                time.monotonic(),
-            )
+            hash((rooms, excepted))  # a room that can't be a key is an error now, and nothing is in the log yet
+            first: PreparedMessage | None = None
+
+            def encode(offset: str) -> PreparedMessage:
+                nonlocal first
+                if first is None:
+                    first = _encode(parser, self.prefix, event, [*args, offset], None)
+                    return first
+                # The application's encoder has let others emit. It isn't asked again: it might do so for ever.
+                return _encode(parser, self.prefix, event, [*_decoded(parser, first, args), offset], None)
+
+            message = recovery.record(encode, rooms, excepted, time.monotonic())
             self.server.watch_recovery(self)
         self._deliver(self.adapter.targets(rooms, excepted), message, event, args, flags)
 
@@ -129,11 +138,11 @@ class Namespace:
     ) -> None:
         if not flags.compress:
             message.compress = False
-        if self.watched:
+        self.server.deliver(targets, message, self, flags.volatile)
+        if self.watched:  # afterwards: a function that emits, or waits, changes no order
             for socket in targets:
                 if socket.extras is not None:
                     socket.extras.outgoing(event, args)
-        self.server.deliver(targets, message, self, flags.volatile)
 
     @property
     def adapters(self) -> list[LocalAdapter]:
@@ -155,9 +164,10 @@ class ParentNamespace:
         """The namespaces that there are now."""
         return [child for child in list(self.server.namespaces.values()) if child.template == self.template]
 
-    def check(self, event: Any, args: Sequence[Any]) -> None:
-        """See :meth:`Namespace.check`."""
-        _encode(self.server.parser, self.server.parser.prefix("/"), event, args, None)
+    def fixed(self, event: Any, args: Sequence[Any], rooms: Collection[Room] = ()) -> Sequence[Any]:
+        """See :meth:`Namespace.fixed`."""
+        hash(tuple(rooms))
+        return _fixed(self.server.parser, self.server.parser.prefix("/"), event, args)
 
     def emit(
         self,
@@ -169,7 +179,10 @@ class ParentNamespace:
         expect: Expect | None = None,
     ) -> None:
         """See :meth:`Namespace.emit`; in every child."""
-        for child in self.children:
+        children = self.children
+        if not children:
+            self.fixed(event, args, rooms + excepted)
+        for child in children:
             child.emit(event, args, rooms, excepted, flags, expect)
 
     @property
@@ -184,3 +197,19 @@ def _encode(parser: Parser, prefix: bytes, event: Any, args: Sequence[Any], ack_
     if event in packet.RESERVED:
         raise ValueError(f"{event!r} is a reserved event name")
     return parser.encode_event(prefix, [event, *args], ack_id)
+
+
+def _fixed(parser: Parser, prefix: bytes, event: Any, args: Sequence[Any]) -> Sequence[Any]:
+    message = _encode(parser, prefix, event, [*args, None], None)
+    return _decoded(parser, message, args)
+
+
+def _decoded(parser: Parser, message: PreparedMessage, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of an encoded event, but for the last one, as plain data; ``args`` if it can't be read back."""
+    try:
+        _, _, _, data, attachments = parser.decode(message.text.decode()[1:] or message.attachments[0])
+        if attachments:
+            data = packet.fill_placeholders(data, message.attachments)
+    except PacketError:
+        return args
+    return list(data[1:-1])

@@ -32,7 +32,7 @@ from .socket import Socket
 
 log = logging.getLogger(__name__)
 
-#: Broadcasts that other threads may have waiting; beyond, each of theirs waits up to so many milliseconds for room.
+#: What other threads may have waiting; beyond, each of theirs waits up to so many milliseconds for room.
 MAX_FROM_THREADS = 1000
 MAX_HOLD_UPS = 5000
 #: From here on empty namespaces are forgotten (with ``namespaces="*"`` clients choose the names).
@@ -62,6 +62,9 @@ class Listener(Protocol):
     def namespace_made(self, namespace: Namespace) -> None:
         """A namespace has come into being; must not block."""
 
+    def template_found(self, namespace: Namespace) -> None:
+        """A namespace has another template than when it was made; must not block."""
+
 
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
@@ -85,16 +88,31 @@ class Server:
         self._from_threads: deque[tuple[Any, ...]] = deque()
 
     def of(self, name: str, template: str | None = None) -> Namespace:
-        """The namespace of this name, made when it is first asked for."""
+        """The namespace of this name, made when it is first asked for.
+
+        ``template`` is what a parent's function was asked for, when a client enters.
+        """
         namespace = self.namespaces.get(name)
         if namespace is None:
-            if len(self.namespaces) >= self._sweep_at:
-                self.namespaces = {key: value for key, value in self.namespaces.items() if not value.idle}
-                self._sweep_at = max(MANY_NAMESPACES, 2 * len(self.namespaces))
+            if len(self.namespaces) >= self._sweep_at and self.in_home_thread():
+                self._sweep()
             found = template or self.listener.template(name)
-            namespace = self.namespaces[name] = Namespace(self, name, found if isinstance(found, str) else name)
-            self.listener.namespace_made(namespace)
+            made = Namespace(self, name, found if isinstance(found, str) else name)
+            namespace = self.namespaces.setdefault(name, made)  # another thread may have been faster
+            if namespace is made:
+                self.listener.namespace_made(namespace)
+        elif template is not None and namespace.template == name != template:
+            # The application addressed it before anybody knew whose child it is: from now on the middleware and the
+            # handlers of its parent are asked.
+            namespace.template = template
+            self.listener.template_found(namespace)
         return namespace
+
+    def _sweep(self) -> None:
+        for name, namespace in list(self.namespaces.items()):
+            if namespace.idle:
+                del self.namespaces[name]
+        self._sweep_at = max(MANY_NAMESPACES, 2 * len(self.namespaces))
 
     def emptied(self, namespace: Namespace) -> None:
         """A socket has left: an empty child namespace may be forgotten."""
@@ -119,6 +137,7 @@ class Server:
     def on_open(self, session: Session) -> None:
         if self._hub is None:
             self._hub = get_hub()
+            self.dispatcher.bind(self._hub)
         client = session.handler = Client(self, session)
         self.engine.timekeeper.add(self._connecting, client)
         client.on_open(session)
@@ -163,20 +182,34 @@ class Server:
         self, targets: Iterable[Socket], message: PreparedMessage, namespace: Namespace, volatile: bool = False
     ) -> None:
         """Send a message to sockets, from any greenlet or thread; lets the hub catch up where clients are slow."""
-        hub = self._hub
-        if hub is None:
+        if self._hub is None:
             return  # nobody has ever connected
-        if get_hub_if_exists() is not hub:
-            self._deliver_from_thread(namespace.adapter, message, list(targets), volatile)
-            return
         recipients = targets if type(targets) is list else list(targets)
+        if get_hub_if_exists() is not self._hub:
+            self.in_home_thread_do(namespace.adapter.broadcast, message, recipients, volatile)
+            return
         namespace.adapter.broadcast(message, recipients, volatile)
-        if len(recipients) == 1 and recipients[0].client.session.congested and getcurrent() is not hub:
+        if len(recipients) == 1 and recipients[0].client.session.congested and getcurrent() is not self._hub:
             sleep(0)
 
-    def _deliver_from_thread(self, *job: Any) -> None:
-        """Leave a broadcast to the hub's thread; a thread far ahead of it is held up, but not for ever."""
-        self._from_threads.append(job)
+    @property
+    def hub_known(self) -> bool:
+        """Whether a client has ever connected, so that it is known which thread serves."""
+        return self._hub is not None
+
+    def in_home_thread(self) -> bool:
+        """Whether this thread runs the hub that serves the clients."""
+        return self._hub is None or get_hub_if_exists() is self._hub
+
+    def in_home_thread_do(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run a function where the clients are served: now, or soon if this is another thread.
+
+        What other threads ask for happens in their order; a thread far ahead of the hub is held up, but not for ever.
+        """
+        if self.in_home_thread():
+            function(*args)
+            return
+        self._from_threads.append((function, args))
         self._hub.loop.run_callback_threadsafe(self._take_from_threads)
         for _ in range(MAX_HOLD_UPS):
             if len(self._from_threads) <= MAX_FROM_THREADS:
@@ -184,16 +217,5 @@ class Server:
             sleep(0.001)
 
     def _take_from_threads(self) -> None:
-        adapter, message, targets, volatile = self._from_threads.popleft()
-        adapter.broadcast(message, targets, volatile)
-
-    def in_home_thread(self) -> bool:
-        """Whether this thread runs the hub that serves the clients."""
-        return self._hub is None or get_hub_if_exists() is self._hub
-
-    def in_home_thread_do(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run a function where the clients are served: now, or soon if this is another thread."""
-        if self.in_home_thread():
-            function(*args)
-        else:
-            self._hub.loop.run_callback_threadsafe(function, *args)
+        function, args = self._from_threads.popleft()
+        function(*args)

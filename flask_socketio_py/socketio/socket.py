@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Acknowledgements one socket may owe; the oldest is given up beyond.
 MAX_PENDING_ACKS = 10_000
+#: After so many messages held back for a socket that is not let in yet, their bytes are counted.
+_HELD_AT_ONCE = 1000
 
 
 class Socket:
@@ -34,6 +36,7 @@ class Socket:
     __slots__ = (
         "_acks",
         "_data",
+        "admitted",
         "auth",
         "client",
         "connected",
@@ -48,11 +51,14 @@ class Socket:
     def __init__(self, client: Client, namespace: Namespace, state: SavedState | None = None) -> None:
         self.client = client
         self.namespace = namespace
+        #: Whether the middleware of its namespace has let it in; until then nothing is sent to it but a refusal, and
+        #: no connect or disconnect handler is told of it.
+        self.admitted = False
         #: Whether CONNECT has been answered and the client is still there.
         self.connected = False
         #: Why it ended, once it has.
         self.disconnect_reason: Reason | None = None
-        #: What was sent to it before CONNECT was written; ``None`` from then on.
+        #: What was sent to it before CONNECT was written; ``None`` from then on, until it ends.
         self.held: list[PreparedMessage] | None = []
         #: What the client sent along with CONNECT.
         self.auth: dict[str, Any] | None = None
@@ -272,13 +278,18 @@ class Socket:
         Raises:
             ValueError: for the room of another socket.
         """
+        adapter = self.namespace.adapter
         for room in flattened(rooms):
-            self.namespace.adapter.join(self.id, room)
+            # Else it has left, or was recovered: the id is another object's now.
+            if self.disconnect_reason is None and adapter.sockets.get(self.id) is self:
+                adapter.join(self.id, room)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms."""
+        adapter = self.namespace.adapter
         for room in flattened(rooms):
-            self.namespace.adapter.leave(self.id, room)
+            if adapter.sockets.get(self.id) is self:
+                adapter.leave(self.id, room)
 
     @property
     def rooms(self) -> list[Room]:
@@ -289,10 +300,14 @@ class Socket:
 
     def disconnect(self, *, close: bool = False) -> None:
         """Disconnect from this namespace; ``close`` ends the whole connection, all namespaces with it."""
+        server = self.namespace.server
         if close:
-            self.client.disconnect()
+            server.in_home_thread_do(self.client.disconnect)
         else:
-            self.client.leave(self, Reason.SERVER_NAMESPACE_DISCONNECT, tell=True)
+            server.in_home_thread_do(self._leave)
+
+    def _leave(self) -> None:
+        self.client.leave(self, Reason.SERVER_NAMESPACE_DISCONNECT, tell=True)
 
     # -- for the layers around it ------------------------------------------------------------------------------------
 
@@ -301,7 +316,13 @@ class Socket:
         if self.held is None:
             self.client.session.send(message, volatile)
         elif not volatile and self.disconnect_reason is None:
-            self.held.append(message)
+            held = self.held
+            held.append(message)
+            if (
+                not len(held) % _HELD_AT_ONCE
+                and sum(one.size for one in held) > self.client.server.options.max_outbox_size
+            ):
+                self.client.session.close(Reason.OUTBOX_FULL, discard=True)
 
     def expect(self, ack_id: int, settle: Settle) -> None:
         """An acknowledgement with this id is to come."""
@@ -337,6 +358,7 @@ class Socket:
     def let_go(self) -> None:
         """The client has gone: whoever waits for an acknowledgement is told. A second time changes nothing."""
         self.off_any_outgoing()
+        self.held = []  # nothing is sent to it any more, although it is in its rooms until its disconnect handler ends
         recovery, presence = self.namespace.adapter.recovery, self.presence
         if recovery is not None and presence is not None and recovery.present.get(presence.pid) == self.id:
             del recovery.present[presence.pid]

@@ -6,13 +6,13 @@ wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import AsyncResult
 
 from ..errors import DisconnectedError, TimeoutError
-from .acks import DEFAULT, Settle, call_once, call_within
+from .acks import DEFAULT, Settle, call_once, call_within, run_callback, wait_in_any_thread
 from .broadcast import BroadcastOperator, Flags, checked_timeout
 
 if TYPE_CHECKING:
@@ -38,17 +38,18 @@ class SocketEmitter:
             TypeError, ValueError: for data that can't be sent.
         """
         timeout = self._flags.timeout
-        server = self._socket.namespace.server
+        namespace = self._socket.namespace
+        server = namespace.server
         if callback is None:
             self._emit(event, args)
         elif timeout is DEFAULT or timeout is None:
             settle = call_once(server, callback)
             self._emit(event, args, lambda _socket, _ack_id: settle)
         elif server.in_home_thread():
-            self._emit(event, args, lambda socket, ack_id: call_within(socket, ack_id, callback, timeout))
+            self._emit_within(event, args, callback, timeout)
         else:  # a timer belongs to the hub that serves the clients
-            self._socket.namespace.check(event, args)
-            server.in_home_thread_do(self._emit_later, event, args, callback)
+            values = namespace.fixed(event, args)
+            server.in_home_thread_do(self._emit_within, event, values, callback, timeout)
 
     def send(self, *args: Any) -> None:
         """Emit a ``message`` event."""
@@ -70,35 +71,58 @@ class SocketEmitter:
         Raises:
             TimeoutError, DisconnectedError, TypeError, ValueError: as for :meth:`emit_with_ack`.
         """
-        socket = self._socket
+        namespace = self._socket.namespace
+        server = namespace.server
         timeout = self._flags.timeout
         if timeout is DEFAULT:
-            timeout = socket.namespace.server.options.default_ack_timeout
+            timeout = server.options.default_ack_timeout
         result: AsyncResult[list[Any] | None] = AsyncResult()
-        asked: list[int] = []
-
-        def settle(_socket: Socket, ack_id: int) -> Settle:
-            asked.append(ack_id)
-            return result.set
-
-        socket.client.begin_call()
+        asked: list[tuple[Socket, int]] = []
         try:
-            self._emit(event, args, settle)
-            if not asked:
-                raise DisconnectedError("the client has disconnected")
-            result.wait(timeout)
-            if not result.ready():
-                raise TimeoutError(f"no acknowledgement within {timeout} s")
-            answer = result.get()
+            if server.in_home_thread():
+                self._ask(event, args, result, asked)
+            else:  # what is known of the client belongs to the hub that serves it
+                server.in_home_thread_do(self._ask, event, namespace.fixed(event, args), result, asked)
+            wait_in_any_thread(result, timeout)
         finally:
-            socket.client.end_call()
-            for ack_id in asked:
-                socket.forget_ack(ack_id)
+            server.in_home_thread_do(_ask_no_more, asked)
+        if not result.ready():
+            raise TimeoutError(f"no acknowledgement within {timeout} s")
+        answer = result.get()
         if answer is None:
             raise DisconnectedError("the client disconnected before it acknowledged")
         return answer
 
-    def _emit(self, event: str, args: tuple[Any, ...], settle: Callable[[Socket, int], Settle] | None = None) -> None:
+    def _ask(
+        self,
+        event: str,
+        args: Sequence[Any],
+        result: AsyncResult[list[Any] | None],
+        asked: list[tuple[Socket, int]],
+    ) -> None:
+        def settle(socket: Socket, ack_id: int) -> Settle:
+            # Not always our own socket: another one may have its id, if it was recovered.
+            asked.append((socket, ack_id))
+            socket.client.begin_call()
+            return result.set
+
+        self._emit(event, args, settle)
+        if not asked:
+            result.set(None)
+
+    def _emit_within(self, event: str, args: Sequence[Any], callback: Callable[..., Any], timeout: float) -> None:
+        asked: list[int] = []
+
+        def settle(socket: Socket, ack_id: int) -> Settle:
+            asked.append(ack_id)
+            return call_within(socket, ack_id, callback, timeout)
+
+        self._emit(event, args, settle)
+        if not asked:
+            error = DisconnectedError("the client has disconnected")
+            self._socket.namespace.server.dispatcher.start(run_callback, (callback, [error]))
+
+    def _emit(self, event: str, args: Sequence[Any], settle: Callable[[Socket, int], Settle] | None = None) -> None:
         socket = self._socket
         expect = None
         if settle is not None:
@@ -107,9 +131,6 @@ class SocketEmitter:
                 socket.expect(ack_id, settle(socket, ack_id))
 
         socket.namespace.emit(event, args, (socket.id,), (), self._flags, expect)
-
-    def _emit_later(self, event: str, args: tuple[Any, ...], callback: Callable[..., Any]) -> None:
-        self.emit(event, *args, callback=callback)
 
     # -- other ways --------------------------------------------------------------------------------------------------
 
@@ -139,3 +160,9 @@ class SocketEmitter:
     def to(self, *rooms: Any) -> BroadcastOperator:
         """Everybody else in these rooms, in the same way."""
         return self.broadcast.to(*rooms)
+
+
+def _ask_no_more(asked: list[tuple[Socket, int]]) -> None:
+    for socket, ack_id in asked:
+        socket.forget_ack(ack_id)
+        socket.client.end_call()

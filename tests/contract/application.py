@@ -23,7 +23,8 @@ PARSER = DefaultParser(JsonCodec())
 class Application:
     """Implements ``server.Listener``: handlers by name, outside the main namespace by (namespace, name).
 
-    ``guards`` holds middleware, ``searches`` what is asked for dynamic namespaces, ``made`` the namespaces there are.
+    ``guards`` holds middleware, ``searches`` what is asked for dynamic namespaces, ``made`` the namespaces there are,
+    ``found`` those whose template was found later.
     """
 
     def __init__(self, namespaces: tuple[str, ...] = ("/",)) -> None:
@@ -34,6 +35,7 @@ class Application:
         self.guards: dict[str, Callable[[Socket, Any], None]] = {}
         self.searches: dict[str, str | Callable[[Socket], str | None]] = {}
         self.made: list[str] = []
+        self.found: list[tuple[str, str]] = []
 
     def template(self, namespace: str) -> str | Callable[[Socket], str | None] | None:
         return namespace if namespace in self.namespaces else self.searches.get(namespace)
@@ -54,6 +56,9 @@ class Application:
 
     def namespace_made(self, namespace: Namespace) -> None:
         self.made.append(namespace.name)
+
+    def template_found(self, namespace: Namespace) -> None:
+        self.found.append((namespace.name, namespace.template))
 
 
 def serve(application: Application | None = None, **options: Any) -> Server:

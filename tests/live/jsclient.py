@@ -139,9 +139,23 @@ class Client:
         assert isinstance(answer, list)
         return answer
 
-    def answer(self, event: str, *args: Any) -> None:
-        """From now on the client acknowledges `event` with `args`; without any, with the arguments it got."""
-        self._command("answer", event=event, args=list(args) or None)
+    def ask(self, *args: Any) -> None:
+        """An event that the server may acknowledge; if it does, that is an entry of the kind ``ack``."""
+        self._command("ask", args=args)
+
+    def answer(self, event: str, *args: Any, delay: int = 0) -> None:
+        """From now on the client acknowledges `event`, `delay` milliseconds later: with `args`, or without any with
+        the arguments it got.
+        """
+        self._command("answer", event=event, args=list(args) or None, delay=delay)
+
+    def authenticate(self, auth: Any) -> None:
+        """What is sent along with CONNECT from the next time on."""
+        self._command("authenticate", auth=auth)
+
+    def break_off(self, *, rudely: bool = False) -> None:
+        """End the connection below the sockets: in good order, or (WebSocket only) without a word."""
+        self._command("breakOff", rudely=rudely)
 
     def connect(self) -> None:
         self._command("connect")

@@ -18,6 +18,7 @@ VARIABLE = contextvars.ContextVar("VARIABLE", default="unset")
 @pytest.fixture
 def dispatcher():
     dispatcher = Dispatcher()
+    dispatcher.bind(gevent.get_hub())
     yield dispatcher
     wait_until(lambda: dispatcher.running == 0, "every job has ended")
 

@@ -82,18 +82,29 @@ class LocalAdapter:
         socket = self.sockets.get(sid)
         if socket is None or room == sid:
             return
-        if room in self.sockets:
-            raise ValueError("cannot enter a sid room: a socket's own room is for that socket alone")
+        self.check_rooms((room,))
         members = self.rooms.get(room)
+        if members is not None and sid in members:
+            return
         if members is None:
-            members = self.rooms[room] = {}
-            if self.on_room is not None:
-                self.on_room("create-room", room, None)
-        if sid not in members:
+            self.rooms[room] = {sid: socket}
+        else:
             members[sid] = socket
-            self._memberships.setdefault(sid, set()).add(room)
-            if self.on_room is not None:
-                self.on_room("join-room", room, sid)
+        self._memberships.setdefault(sid, set()).add(room)
+        if self.on_room is not None:  # when all is done: it may lead to further changes
+            if members is None:
+                self.on_room("create-room", room, None)
+            self.on_room("join-room", room, sid)
+
+    def check_rooms(self, rooms: Iterable[Room]) -> None:
+        """Check that sockets may join these rooms.
+
+        Raises:
+            ValueError: for the room of a socket.
+        """
+        for room in rooms:
+            if room in self.sockets:
+                raise ValueError("cannot enter a sid room: a socket's own room is for that socket alone")
 
     def leave(self, sid: str, room: Room) -> None:
         """A socket leaves a room."""
@@ -131,11 +142,11 @@ class LocalAdapter:
     def _drop(self, room: Room, sid: str) -> None:
         members = self.rooms[room]
         del members[sid]
-        if self.on_room is not None:
-            self.on_room("leave-room", room, sid)
         if not members:
             del self.rooms[room]
-            if self.on_room is not None:
+        if self.on_room is not None:  # when all is done: it may lead to further changes
+            self.on_room("leave-room", room, sid)
+            if not members and room not in self.rooms:
                 self.on_room("delete-room", room, None)
 
     # -- many at once ------------------------------------------------------------------------------------------------
@@ -149,8 +160,13 @@ class LocalAdapter:
         return len(self.fetch_sockets(rooms, except_, local))
 
     def add_sockets(self, rooms: Collection[Room], except_: Collection[Room], joined: Iterable[Room]) -> None:
-        """Let them join further rooms."""
+        """Let them join further rooms.
+
+        Raises:
+            ValueError: for the room of a socket, before anybody has joined any.
+        """
         joined = tuple(joined)
+        self.check_rooms(joined)
         for socket in self.fetch_sockets(rooms, except_):
             for room in joined:
                 self.join(socket.id, room)

@@ -61,10 +61,14 @@ class RecoveryOptions:
     max_buffer_size: int = 16_000_000
 
     def __post_init__(self) -> None:
-        for name, above in (("max_disconnection_duration", 0), ("max_buffer_size", 0)):
+        for name in ("max_disconnection_duration", "max_buffer_size"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < float("inf"):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise ValueError(f"connection_state_recovery: {name} must be a number above 0, not {value!r}")
+        if not isinstance(self.skip_middlewares, bool):
+            raise ValueError(
+                f"connection_state_recovery: skip_middlewares must be a bool, not {self.skip_middlewares!r}"
+            )
 
     @classmethod
     def of(cls, value: bool | Mapping[str, Any] | None) -> RecoveryOptions | None:

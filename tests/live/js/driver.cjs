@@ -33,13 +33,17 @@ const COMMANDS = {
     socket.onAny((event, ...args) => {
       const ack = typeof args.at(-1) === "function" ? args.pop() : null;
       tell("event", { event, args: pack(args), ack: ack !== null });
-      if (ack && event in socket.answers) ack(...(socket.answers[event] ?? args));
+      const answer = ack && socket.answers[event];
+      const acknowledge = () => ack(...(answer.args ?? args));
+      if (answer?.delay) setTimeout(acknowledge, answer.delay);
+      else if (answer) acknowledge();
     });
     if (!share) {
       manager.on("open", () => {
         tell("open", { transport: manager.engine.transport.name });
         manager.engine.on("upgrade", (transport) => tell("upgrade", { transport: transport.name }));
       });
+      manager.on("close", (reason) => tell("closed", { reason }));
       manager.on("reconnect_attempt", (attempt) => tell("reconnect_attempt", { attempt }));
     }
     socket.connect();
@@ -49,9 +53,19 @@ const COMMANDS = {
 
   disconnect: ({ client }) => void sockets.get(client).disconnect(),
 
-  // The answer to a server's question: a list of arguments, or null to give its own arguments back.
-  answer({ client, event, args }) {
-    sockets.get(client).answers[event] = unpack(args);
+  // The answer to a server's question, after milliseconds: a list of arguments, or null to give its own back.
+  answer({ client, event, args, delay }) {
+    sockets.get(client).answers[event] = { args: unpack(args), delay };
+  },
+
+  // What the socket sends along with CONNECT from now on.
+  authenticate: ({ client, auth }) => void (sockets.get(client).auth = unpack(auth)),
+
+  // End the connection below the sockets: in good order, or without a word (WebSocket only).
+  breakOff({ client, rudely }) {
+    const { engine } = sockets.get(client).io;
+    if (rudely) engine.transport.ws.terminate();
+    else engine.close();
   },
 
   emit: ({ client, args }) => void sockets.get(client).emit(...unpack(args)),
@@ -59,10 +73,21 @@ const COMMANDS = {
   call: ({ client, args }) =>
     new Promise((resolve) => sockets.get(client).emit(...unpack(args), (...answer) => resolve(pack(answer)))),
 
+  // A call that may never be answered; if it is, that is reported.
+  ask: ({ client, args }) =>
+    void sockets.get(client).emit(...unpack(args), (...answer) => report({ client, kind: "ack", args: pack(answer) })),
+
   state({ client }) {
     const socket = sockets.get(client);
     const engine = socket.io.engine;
-    return { sid: socket.id ?? null, connected: socket.connected, transport: engine?.transport?.name ?? null };
+    return {
+      sid: socket.id ?? null,
+      connected: socket.connected,
+      active: socket.active,
+      transport: engine?.transport?.name ?? null,
+      recovered: socket.recovered ?? null,
+      offset: socket._lastOffset ?? null,
+    };
   },
 };
 
