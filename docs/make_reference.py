@@ -34,7 +34,7 @@ ELSEWHERE = {
     "Session": "",
 }
 #: Public only within the package, and sections of a source that hold nothing else.
-HIDDEN = {"Socket.extras", "Socket.held", "Socket.presence"}
+HIDDEN = {"Socket.admitted", "Socket.extras", "Socket.held", "Socket.presence"}
 HIDDEN_SECTIONS = {"for the layers around it"}
 #: Other classes than those exported that users make themselves.
 MADE_BY_USERS = {"PreparedMessage"}
