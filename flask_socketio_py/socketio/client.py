@@ -212,6 +212,8 @@ class Client:
                 self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
                 self._remember_left(socket.namespace.name)
         self._end(socket, reason)
+        if not socket.admitted:  # the client may ask again while its middleware still runs
+            self.finish(socket, was_connected=False)
 
     def _remember_left(self, name: str) -> None:
         """What the client has still sent to this namespace is no offence."""
@@ -257,7 +259,7 @@ class Client:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
         if recovery is not None and presence is not None and socket.disconnect_reason in RECOVERABLE:
-            state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
+            state = SavedState(socket.id, presence, socket.namespace.adapter.memberships(socket.id), socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)
 

@@ -113,8 +113,9 @@ class Namespace:
     ) -> None:
         parser = self.server.parser
         if flags.volatile:
-            if args and isinstance(args[-1], str):
-                # A client that can be recovered takes a text at the end of an event for its offset.
+            if not args or isinstance(args[-1], str):
+                # A client that can be recovered takes a text at the end of a packet (which may be the event's name) for
+                # its offset.
                 args = [*args, None]
             message = _encode(parser, self.prefix, event, args, None)
         else:

@@ -16,7 +16,6 @@ from gevent._hub_local import get_hub_if_exists
 from greenlet import getcurrent
 
 from ..config import Options
-from ..engineio.hooks import Hooks
 from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
 from ..engineio.server import EngineServer
@@ -69,7 +68,7 @@ class Listener(Protocol):
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
 
-    def __init__(self, options: Options, listener: Listener, parser: Parser, hooks: Hooks | None = None) -> None:
+    def __init__(self, options: Options, listener: Listener, parser: Parser) -> None:
         self.options = options
         self.listener = listener
         self.parser = parser
@@ -79,7 +78,7 @@ class Server:
         self.recovery = RecoveryOptions.of(options.connection_state_recovery)
         self.namespaces: dict[str, Namespace] = {}
         self._sweep_at = MANY_NAMESPACES
-        self.engine = EngineServer(options, self, hooks)
+        self.engine = EngineServer(options, self)
         self._connecting = self.engine.timekeeper.queue(options.connect_timeout, self._connect_timed_out)
         recovered_for = 1.0 if self.recovery is None else self.recovery.max_disconnection_duration
         self._recoveries = self.engine.timekeeper.queue(recovered_for, self._expire_recovery)
