@@ -3,6 +3,8 @@
 Owns no mechanism: each is tested in depth where it lives.
 """
 
+import datetime
+import enum
 import json
 import re
 
@@ -225,6 +227,33 @@ def test_the_reasons_after_which_a_client_may_come_back(app, reason):
     }
     assert (connected(again)["sid"] == sid) == (reason not in decided)
     again.vanish()
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("args", "sent"),
+    [
+        ((), [None]),
+        (("text",), ["text", None]),
+        ((Color.RED,), ["red", None]),
+        ((datetime.date(2026, 1, 2),), ["2026-01-02", None]),
+        (("text", 1), ["text", 1]),
+        ((None,), [None]),
+        (({"a": "text"},), [{"a": "text"}]),
+        ((["text"],), [["text"]]),
+    ],
+)
+def test_a_volatile_event_never_ends_in_a_text_on_the_wire(app, args, sent):
+    """Official clients would take it for their offset, and could not come back."""
+    socketio = SocketIO(app, connection_state_recovery=True)
+    wire = Wire(app)
+    wire.join()
+    socketio.volatile.emit("event", *args)
+    assert json.loads(wire.received[-1][1:]) == ["event", *sent]
+    wire.vanish()
 
 
 def test_without_the_option_there_is_no_private_id_and_no_offset(app, socketio):
