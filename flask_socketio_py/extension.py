@@ -249,7 +249,7 @@ class SocketIO(Scaffold):
             core.emit(event, _arguments(args), rooms, excepted, flags)
         else:
             operator = BroadcastOperator(core, rooms, excepted, flags)
-            operator.emit(event, *_arguments(args), callback=context.bound(callback))
+            operator.emit(event, *_arguments(args), callback=callback)
 
     def send(
         self,

@@ -55,6 +55,9 @@ class Listener(Protocol):
     def disconnect_handler(self, socket: Socket) -> Callable[[Socket, Reason], None] | None:
         """``(socket, reason)``, while the rooms are still there."""
 
+    def bound(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """``callback``, to be called later as if by the handler that is running now."""
+
     def namespace_made(self, namespace: Namespace) -> None:
         """A namespace has come into being; must not block."""
 
