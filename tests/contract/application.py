@@ -44,6 +44,9 @@ class Application:
         template = socket.namespace.template
         return self.guards.get(template), self.connects.get(template)
 
+    def bound(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        return callback
+
     def event_handler(self, socket: Socket, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
         template = socket.namespace.template
         return self.events.get(event if template == "/" else (template, event))
