@@ -213,8 +213,8 @@ class Server:
     def find_hub(self) -> bool:
         """Whether it is known, or can be concluded now, which thread serves: the main one, where it has a hub."""
         if self._hub is None:
-            hub = get_hub_if_exists()
-            if hub is not None and hub.main_hub:
+            hub = get_hub()
+            if hub.main_hub:
                 self._adopt(hub)
         return self._hub is not None
 
