@@ -103,7 +103,7 @@ def nothing_more(servers, *peers):
         assert got(peer) == [["the end"]]
 
 
-DATA = [1, "text é", [None, True, 1.5], {"a": {"b": [b"\0\1\xff", "x"]}}, b"", "\ud83d\ude00"]
+DATA = [1, "text é", [None, True, 1.5], {"a": {"b": [b"\0\1\xff", "x"]}}, b"", "😀"]
 
 
 def test_a_broadcast_reaches_the_clients_of_all_servers(servers, pair):
