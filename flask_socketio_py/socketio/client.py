@@ -214,6 +214,8 @@ class Client:
                 self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
                 self._remember_left(socket.namespace.name)
         self._end(socket, reason)
+        if not socket.admitted:  # the client may ask again while its middleware still runs
+            self.finish(socket, was_connected=False)
 
     def _remember_left(self, name: str) -> None:
         """What the client has still sent to this namespace is no offence."""
@@ -232,12 +234,13 @@ class Client:
         socket.let_go()
         if was_connected:
             self.finish(socket)
-        # else its connect handler still runs, and sees to it
+        elif socket.recovered:
+            self.save(socket)  # it may come back once more before its connect handler ends, which sees to the rest
 
     def finish(self, socket: Socket, *, was_connected: bool = True) -> None:
         """Run the disconnect handler, with the rooms still there; then leave them."""
         if was_connected or socket.recovered:  # else the client knows of nothing that it could come back to
-            self._save(socket)
+            self.save(socket)
         # Who saw a connect shall see the disconnect, and nobody else.
         handler = self.server.listener.disconnect_handler(socket) if socket.admitted else None
         self.vacate(socket)  # the client may join again while the handler runs
@@ -255,15 +258,15 @@ class Client:
             self.remove(socket)
             self.ended()
 
-    def _save(self, socket: Socket) -> None:
-        """Keep what the client needs to come back, if it was nobody's decision that it went."""
+    def save(self, socket: Socket) -> None:
+        """Keep what the client needs to come back; or forget it, if it was somebody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is None or presence is None:
-            return
+        if recovery is None or presence is None or socket.namespace.sockets.get(socket.id) is not socket:
+            return  # the last: it has come back meanwhile, and this is not its latest socket any more
         if socket.disconnect_reason not in RECOVERABLE:
             recovery.forget(presence.pid)
         else:
-            state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
+            state = SavedState(socket.id, presence, socket.namespace.adapter.memberships(socket.id), socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)
 

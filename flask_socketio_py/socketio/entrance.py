@@ -16,7 +16,7 @@ from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
 from ..engineio.session import Event
 from ..errors import ConnectionRefusedError, PacketError, refusal
-from .adapters.recovery import Recovery, SavedState
+from .adapters.recovery_store import RECOVERABLE, RecoveryStore, SavedState
 from .namespace import Namespace
 from .socket import Socket
 
@@ -74,14 +74,47 @@ def _run_search(socket: Socket, search: Search, auth: dict[str, Any] | None) -> 
 
 
 def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) -> None:
-    server = client.server
     recovery = namespace.adapter.recovery if client.session.protocol == 4 else None
-    state: SavedState | None = None
-    missed: list[PreparedMessage] = []
-    if recovery is not None and auth is not None:
-        if isinstance(auth.get("pid"), str):
-            state, missed = _recover(client, namespace, recovery, auth["pid"], auth.get("offset"))
-        auth = _public(auth)
+    if recovery is None:
+        _place(client, namespace, auth)
+    elif auth is None or not isinstance(auth.get("pid"), str):
+        _place(client, namespace, auth, recovery)
+    elif recovery.shared:  # asking for what is kept takes a moment: the place is taken meanwhile
+        socket = client.sockets[namespace.name] = Socket(client, namespace)
+        socket.auth = _public(auth)
+        client.start(_run_recover, (socket, recovery, auth))
+    else:
+        state, missed = _recover(client, namespace, recovery, auth["pid"], auth.get("offset"))
+        _place(client, namespace, _public(auth), recovery, state, missed)
+
+
+def _run_recover(socket: Socket, recovery: RecoveryStore, auth: dict[str, Any]) -> None:
+    """Find what is kept of a client that comes back, which may be with another server."""
+    client, namespace = socket.client, socket.namespace
+    try:
+        state, missed = _recover(client, namespace, recovery, auth["pid"], auth.get("offset"))
+    except BaseException as error:
+        _fail(socket, error)
+    else:
+        client.vacate(socket)
+        if socket.disconnect_reason is None:
+            _place(client, namespace, _public(auth), recovery, state, missed)
+        elif state is not None and socket.disconnect_reason in RECOVERABLE:  # it may come back once more
+            recovery.save(state, time.monotonic())
+    finally:
+        client.ended()
+
+
+def _place(
+    client: Client,
+    namespace: Namespace,
+    auth: dict[str, Any] | None,
+    recovery: RecoveryStore | None = None,
+    state: SavedState | None = None,
+    missed: list[PreparedMessage] | None = None,
+) -> None:
+    """Give the client its socket, which may be the one it had, and ask whether it may stay. Must not block."""
+    server = client.server
     socket = client.sockets[namespace.name] = Socket(client, namespace, state)
     socket.auth = auth
     if client.session.protocol == 3:
@@ -93,11 +126,10 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         else:
             recovery.present[state.presence.pid] = socket.id
             socket.held = missed
-            for room in state.rooms:
-                if room not in namespace.adapter.sockets:
-                    namespace.adapter.join(socket.id, room)
+            namespace.adapter.restore(socket.id, state.rooms)
+            recovery.changed(socket, entered=True)
     guard, handler = server.listener.connect_handlers(socket)
-    if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
+    if state is not None and state.presence.vouched and server.recovery and server.recovery.skip_middlewares:
         guard = None
     socket.admitted = guard is None
     if guard is None and (handler is None or server.options.always_connect):
@@ -123,7 +155,7 @@ def _public(auth: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _recover(
-    client: Client, namespace: Namespace, recovery: Recovery, pid: str, offset: Any
+    client: Client, namespace: Namespace, recovery: RecoveryStore, pid: str, offset: Any
 ) -> tuple[SavedState | None, list[PreparedMessage]]:
     """What is kept for the client that has this private id."""
     sid = recovery.present.get(pid)
@@ -174,9 +206,12 @@ def accept(socket: Socket) -> None:
     data: dict[str, Any] | None = {"sid": socket.id} if client.session.protocol == 4 else None
     if data is not None and socket.presence is not None:
         data["pid"] = socket.presence.pid
+        if socket.namespace.adapter.recovery is not None:
+            socket.namespace.adapter.recovery.changed(socket, entered=True)
     answer = client.server.parser.encode_connect(socket.namespace.prefix, data)
-    # What it missed comes first, as in the reference: the client holds it back until it is connected.
-    for message in (*held, answer) if socket.recovered else (answer, *held):
+    # What a recovered client missed comes after CONNECT, too. In the reference it comes before, where official clients
+    # keep it until they are connected: if the connection breaks in between, they have it, and get it once more.
+    for message in (answer, *held):
         client.session.send(message)
 
 
@@ -207,6 +242,7 @@ def _drop(socket: Socket, error: dict[str, Any]) -> None:
     if socket.disconnect_reason is None:
         socket.disconnect_reason = Reason.SERVER_NAMESPACE_DISCONNECT
         socket.let_go()
+        client.save(socket)  # which is: forget what is kept of it
     client.vacate(socket)
     client.remove(socket)
 

@@ -42,7 +42,8 @@ class SavedState(NamedTuple):
 
     sid: str
     presence: Presence
-    rooms: list[Room]
+    #: Room -> position of the store's log from which on it was in there.
+    rooms: dict[Room, Any]
     data: Any
 
 
@@ -55,6 +56,10 @@ class RecoveryStore(Protocol):
     #: Whether it is one for all servers of a cluster. Then :meth:`restore` may block, and the broadcasts come from a
     #: log with their offsets; else the namespace records them itself.
     shared: bool
+
+    @property
+    def position(self) -> Any:
+        """Where the log is now; what is joined now has no past."""
 
     @property
     def empty(self) -> bool:
