@@ -34,9 +34,9 @@ from .operations import (
 )
 
 if TYPE_CHECKING:
-    from .local import LocalAdapter
     from ..namespace import Namespace
     from ..server import Server
+    from .local import LocalAdapter
 
 log = logging.getLogger(__name__)
 
