@@ -101,8 +101,8 @@ class Namespace:
         if expect is not None:
             ack_id = next(self.ack_ids)
         elif self.shared is not None and not flags.local:
-            _encode(self.server.parser, self.prefix, event, args, None)  # what can't be sent is told nobody
-            if self.shared.broadcast(event, args, rooms, excepted, flags):
+            # Everybody shall be sent the same, whatever stands for a date on the way; and what can't be is told nobody.
+            if self.shared.broadcast(event, self.fixed(event, args), rooms, excepted, flags):
                 return  # it will be received like those of the others
         self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
 
@@ -188,15 +188,17 @@ class Namespace:
             TypeError, ValueError: for what can't be sent.
         """
         event, *args = broadcast.data
-        rooms, excepted = broadcast.rooms, broadcast.excepted
+        rooms, excepted, recovery = broadcast.rooms, broadcast.excepted, self.adapter.recovery
         flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
-        recovery = self.adapter.recovery
         if offset is None or recovery is None or flags.volatile:
-            self._emit_here(event, args, rooms, excepted, flags)
+            # Most of what is said in a large cluster concerns others.
+            if not rooms or self.log is not None or self.adapter.targets(rooms, excepted):
+                self._emit_here(event, args, rooms, excepted, flags)
             return
-        message = _encode(self.server.parser, self.prefix, event, [*args, offset], None)
         targets = self.adapter.targets(rooms, (*excepted, *recovery.beyond(offset)))
-        self._deliver(targets, message, event, args, flags)
+        if targets:
+            message = _encode(self.server.parser, self.prefix, event, [*args, offset], None)
+            self._deliver(targets, message, event, args, flags)
 
     def receive_with_ack(self, broadcast: Broadcast, on_ack: Settle, timeout: float) -> int:
         """Another server asks; ``on_ack`` is called for each answer within ``timeout`` seconds. Returns how many are

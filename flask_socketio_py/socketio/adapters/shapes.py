@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import PacketError
 from ..json_codec import JsonCodec
 from ..msgpack_codec import MsgpackCodec
-from .operations import Broadcast, Counted, Fetched, Rooms
+from .operations import Broadcast, Counted, Rooms
 
 #: The type of a Socket.IO packet with an event, and the one that senders before version 3 gave it with binary data.
 EVENT, BINARY_EVENT = 2, 5
@@ -254,7 +254,7 @@ def heard_counts(request_id: str, message: Mapping[str, Any], with_rooms: bool) 
         PacketError: it is neither.
     """
     if "count" not in message:
-        return _count(Fetched(request_id, heard_sockets(message.get("sockets"))), with_rooms)
+        return _count(request_id, message.get("sockets"), with_rooms)
     total, pairs = heard_number(message["count"]), message.get("roomSizes")
     if pairs is None:
         return Counted(request_id, total)
@@ -268,15 +268,15 @@ def heard_counts(request_id: str, message: Mapping[str, Any], with_rooms: bool) 
     return Counted(request_id, total, sizes)
 
 
-def _count(fetched: Fetched, with_rooms: bool) -> Counted:
-    if not with_rooms:
-        return Counted(fetched.request_id, len(fetched.sockets))
-    sizes: dict[Any, int] = {}
-    for socket in fetched.sockets:
+def _count(request_id: str, found: Any, with_rooms: bool) -> Counted:
+    if not with_rooms and isinstance(found, list):
+        return Counted(request_id, len(found))  # perhaps their ids only
+    sockets, sizes = heard_sockets(found), dict[Any, int]()
+    for socket in sockets:
         for room in socket["rooms"]:
             if room != socket["id"]:
                 sizes[room] = sizes.get(room, 0) + 1
-    return Counted(fetched.request_id, len(fetched.sockets), sizes)
+    return Counted(request_id, len(sockets), sizes)
 
 
 def _is_room(value: Any) -> bool:
