@@ -211,6 +211,7 @@ class Client:
             else:
                 if not socket.connected:
                     entrance.accept(socket)  # disconnected by its own connect handler: the client learns of both
+                socket.namespace.catch_up(socket)
                 self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
                 self._remember_left(socket.namespace.name)
         self._end(socket, reason)

@@ -58,9 +58,10 @@ class ClusterAdapter:
             TypeError, ValueError, ClusterError: it can't be told to the others.
         """
         logs = self.cluster.dialect.logs and not flags.volatile
-        if not logs and self.all_here(rooms):
+        here = self.all_here(rooms)
+        if here and (not logs or self.here.recovery is None):
             return False
-        operation = Broadcast([event, *args], rooms, excepted, flags.volatile, flags.compress)
+        operation = Broadcast([event, *args], rooms, excepted, flags.volatile, flags.compress, here=here)
         self.cluster.publish(self.namespace.name, operation)
         return logs
 

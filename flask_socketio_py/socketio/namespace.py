@@ -81,6 +81,14 @@ class Namespace:
         hash(tuple(rooms))
         return _fixed(self.server.parser, self.prefix, event, args)
 
+    def encode(self, event: Any, args: Sequence[Any]) -> PreparedMessage:
+        """The packet of an event.
+
+        Raises:
+            TypeError, ValueError: it can't be sent.
+        """
+        return _encode(self.server.parser, self.prefix, event, args, None)
+
     def emit(
         self,
         event: str,
@@ -100,10 +108,13 @@ class Namespace:
         ack_id = None
         if expect is not None:
             ack_id = next(self.ack_ids)
-        elif self.shared is not None and not flags.local:
+        elif (
+            self.shared is not None
+            and not flags.local
             # Everybody shall be sent the same, whatever stands for a date on the way; and what can't be is told nobody.
-            if self.shared.broadcast(event, self.fixed(event, args), rooms, excepted, flags):
-                return  # it will be received like those of the others
+            and self.shared.broadcast(event, self.fixed(event, args), rooms, excepted, flags)
+        ):
+            return  # it will be received like those of the others
         self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
 
     def _emit_here(
@@ -197,8 +208,16 @@ class Namespace:
             return
         targets = self.adapter.targets(rooms, (*excepted, *recovery.beyond(offset)))
         if targets:
-            message = _encode(self.server.parser, self.prefix, event, [*args, offset], None)
+            message = self.encode(event, [*args, offset])
             self._deliver(targets, message, event, args, flags)
+
+    def catch_up(self, socket: Socket) -> None:
+        """Send a socket that will be disconnected what was emitted to it and is still on its way through a log."""
+        dialect = None if self.shared is None else self.shared.cluster.log
+        for broadcast in [] if dialect is None else dialect.waiting(self.name):
+            if socket in self.adapter.targets(broadcast.rooms, broadcast.excepted):
+                event, *args = broadcast.data
+                socket.deliver(self.encode(event, args))
 
     def receive_with_ack(self, broadcast: Broadcast, on_ack: Settle, timeout: float) -> int:
         """Another server asks; ``on_ack`` is called for each answer within ``timeout`` seconds. Returns how many are

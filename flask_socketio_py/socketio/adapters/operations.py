@@ -25,6 +25,8 @@ class Broadcast(NamedTuple):
     request_id: str | None = None
     #: Seconds for which acknowledgements are wanted.
     timeout: float | None = None
+    #: Whether its receivers are sockets of the server that emits, and nobody else. Not on any wire.
+    here: bool = False
 
 
 class Join(NamedTuple):

@@ -37,15 +37,22 @@ LOG_EVERY = 60.0
 
 class Bus:
     """``hear(channel, data)`` is called for what is said on the channels of :attr:`subscriber`; may raise PacketError.
+    ``on_state(connected)`` hears of the connection for messages.
 
     Raises:
         ValueError: for a URL that can't be meant.
     """
 
     def __init__(
-        self, url: str | RedisURL, hear: Callable[[bytes, bytes], None], *, max_size: int, sharded: bool = False
+        self,
+        url: str | RedisURL,
+        hear: Callable[[bytes, bytes], None],
+        *,
+        max_size: int,
+        sharded: bool = False,
+        on_state: Callable[[bool], Any] | None = None,
     ) -> None:
-        self.publisher = Publisher(url)
+        self.publisher = Publisher(url, on_state=on_state)
         self.subscriber = Subscriber(url, self._hear)
         self._hear_checked = hear
         self._max_size = max_size

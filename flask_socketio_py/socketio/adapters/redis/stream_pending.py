@@ -1,0 +1,173 @@
+"""Pending: what this server has emitted and the log has not brought back yet. Owns what becomes of it in an outage.
+
+In good times a broadcast is delivered when it is read in the log, in the one order of all servers. While Redis is away
+it waits; after a time it is delivered here all the same, and not again to the same clients when the log brings it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from gevent import get_hub
+
+from ..operations import Broadcast
+
+log = logging.getLogger(__name__)
+
+#: Seconds without Redis after which what waits is delivered to the clients of this server.
+OUTAGE_GRACE = 10.0
+#: What was delivered early, and may have been lost by Redis: remembered at most.
+MAX_EARLY = 20_000
+
+
+class Waiting:
+    """One broadcast on its way."""
+
+    __slots__ = ("early", "namespace", "operation", "written")
+
+    def __init__(self, namespace: str, operation: Broadcast) -> None:
+        self.namespace = namespace
+        self.operation = operation
+        #: Whether Redis has confirmed it.
+        self.written = False
+        #: When it was delivered without the log, as :meth:`Pending.tick` counts; 0: it was not.
+        self.early = 0
+
+
+class Pending:
+    """``deliver(namespace, operation)`` gives a broadcast to the clients that are here now; called in the hub."""
+
+    def __init__(self, deliver: Callable[[str, Broadcast], None]) -> None:
+        self._deliver = deliver
+        self._waiting: dict[int, Waiting] = {}
+        self._ticks = itertools.count(1)
+        self._timer: Any = None
+        self._hub: Any = None
+        self._early = 0
+        #: Whether Redis can be reached, for writing and for reading.
+        self.connected = False
+        #: Whether it has been away for too long.
+        self.out = False
+
+    def start(self) -> None:
+        """A server begins, not connected yet."""
+        self._hub = get_hub()
+        self._waiting.clear()
+        self._early = 0
+        self.connected = self.out = False
+        self._arm()
+
+    def close(self) -> None:
+        """Wait for nothing any more: everything is delivered here."""
+        self._disarm()
+        self.out = True
+        self._deliver_all()
+
+    def tick(self) -> int:
+        """A moment, to be compared with that of an early delivery."""
+        return next(self._ticks)
+
+    @property
+    def any_early(self) -> bool:
+        """Whether something was delivered early that the log may still bring."""
+        return self._early > 0
+
+    def of(self, namespace: str) -> list[Broadcast]:
+        """What the clients here have not been given yet."""
+        return [
+            waiting.operation
+            for waiting in list(self._waiting.values())
+            if waiting.namespace == namespace and not waiting.early
+        ]
+
+    # -- one broadcast -----------------------------------------------------------------------------------------------
+
+    def add(self, number: int, namespace: str, operation: Broadcast) -> None:
+        """A broadcast is about to be written."""
+        if self._hub is not None:
+            self._waiting[number] = Waiting(namespace, operation)
+
+    def sent(self, number: int) -> None:
+        """It is on its way, and nothing went wrong at once."""
+        waiting = self._waiting.get(number)
+        if waiting is not None and self._urgent(waiting):
+            self._hub.loop.run_callback_threadsafe(self._deliver_early, number)
+
+    def discard(self, number: int) -> None:
+        """It could not be sent, and its emitter knows."""
+        self._waiting.pop(number, None)
+
+    def written(self, number: int) -> None:
+        """Redis has it."""
+        waiting = self._waiting.get(number)
+        if waiting is not None:
+            waiting.written = True
+
+    def failed(self, number: int) -> None:
+        """Redis refused it: at least the clients here are given it."""
+        self._deliver_early(number)
+        self.returned(number)
+
+    def returned(self, number: int) -> Waiting | None:
+        """The log has brought it back."""
+        waiting = self._waiting.pop(number, None)
+        if waiting is not None and waiting.early:
+            self._early -= 1
+        return waiting
+
+    def lost(self) -> None:
+        """The log has lost entries: what was written and not read may never come."""
+        for number, waiting in list(self._waiting.items()):
+            if waiting.written:
+                self._deliver_early(number)
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+
+    def changed(self, connected: bool) -> None:
+        """Redis can be reached, or not any more."""
+        if connected == self.connected:
+            return
+        self.connected = connected
+        if connected:
+            self._disarm()
+            self.out = False
+        else:
+            self._arm()
+            self._deliver_all()
+
+    def _arm(self) -> None:
+        self._disarm()
+        self._timer = self._hub.loop.timer(OUTAGE_GRACE, ref=False)
+        self._timer.start(self._give_up)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        log.warning("Redis has been away for %.0f s: what is emitted reaches the clients of this server", OUTAGE_GRACE)
+        self.out = True
+        self._deliver_all()
+
+    def _urgent(self, waiting: Waiting) -> bool:
+        return self.out or (waiting.operation.here and not self.connected)
+
+    def _deliver_all(self) -> None:
+        for number, waiting in list(self._waiting.items()):
+            if self._urgent(waiting):
+                self._deliver_early(number)
+
+    def _deliver_early(self, number: int) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is None or waiting.early:
+            return
+        waiting.early = self.tick()
+        self._early += 1
+        self._deliver(waiting.namespace, waiting.operation)
+        if self._early > MAX_EARLY:
+            self.returned(next(one for one, each in self._waiting.items() if each.early))

@@ -1,0 +1,311 @@
+"""StreamRecovery: gives a client whose connection broke its socket again, on whichever server it comes back to.
+
+Owns what a session says (facts: ``wire`` 2.6, the format of the streams adapter with a few things more that Node
+overlooks) and the way back through the log. A session is written when a client connects and then now and again, not
+only when its connection breaks: a server may be killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ....engineio.message import PreparedMessage
+from ....engineio.session import Event as SessionEvent
+from ....errors import ClusterError, PacketError
+from ..operations import Broadcast
+from ..recovery import RecoveryOptions
+from ..recovery_store import Presence, SavedState
+from .log_reader import LogReader
+from .sessions import PATIENCE, Sessions
+from .stream_log import OFFSET, START, Entry, LogCodec, Number, Seen, entry_of, following, number
+from .stream_pending import Pending
+
+if TYPE_CHECKING:
+    from ...namespace import Namespace
+    from ...socket import Socket
+
+log = logging.getLogger(__name__)
+
+#: Entries per reply, and entries looked at before an offset whose past nobody here knows.
+PAGE = 500
+LOOK_BACK = 600
+_PID = re.compile(r"[\w-]{8,64}", re.ASCII)
+
+
+class StreamRecovery:
+    """The states of one namespace's sockets. Implements ``RecoveryStore``."""
+
+    shared = True
+    #: Tells the other servers that a socket, by its id, is here now.
+    announce: Callable[[str], None]
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        options: RecoveryOptions,
+        sessions: Sessions,
+        reader: LogReader,
+        codec: LogCodec,
+        pending: Pending,
+    ) -> None:
+        self.present: dict[str, str] = {}
+        self.reader = reader
+        self._namespace = namespace
+        self._options = options
+        self._sessions = sessions
+        self._codec = codec
+        self._pending = pending
+        self._restoring = 0
+        # What was last written of those who are here: private id -> a hash of it.
+        self._written: dict[str, int] = {}
+        # Socket id -> up to which entry it was given what it missed, until the reader is there.
+        self._ahead: dict[str, Number] = {}
+        # Socket id -> when it came back, of those who did since something was delivered early.
+        self._late: dict[str, int] = {}
+        self._given_away: str | None = None
+
+    @property
+    def position(self) -> str:
+        return self.reader.position or ""
+
+    @property
+    def empty(self) -> bool:
+        return not self._restoring
+
+    def enter(self, sid: str) -> Presence:
+        presence = Presence(secrets.token_urlsafe(15), self.position)
+        self.present[presence.pid] = sid
+        return presence
+
+    # -- sessions ----------------------------------------------------------------------------------------------------
+
+    def changed(self, socket: Any, *, entered: bool = False) -> None:
+        if socket.presence is not None and (entered or socket.presence.pid in self._written):
+            if entered:
+                self.write(socket, again=True)
+            self._sessions.watch(self, socket, entered=entered)
+
+    def write(self, socket: Socket, *, again: bool = False) -> bool:
+        """Write the session of a socket that is here, if it is another than last time or ``again`` is true. Returns
+        whether it is here.
+        """
+        presence = socket.presence
+        if presence is None or socket.disconnect_reason is not None or self.present.get(presence.pid) != socket.id:
+            return False
+        state = SavedState(socket.id, presence, self._namespace.adapter.memberships(socket.id), socket.data)
+        text = self._sessions.encode({**self._session(state), "server": self._sessions.bus.uid})
+        summary = hash(text)
+        if text and (again or self._written.get(presence.pid) != summary):
+            self._sessions.write(presence.pid, text, here=True)
+        self._written[presence.pid] = summary
+        return True
+
+    def save(self, state: SavedState, now: float) -> None:
+        pid = state.presence.pid
+        self._written.pop(pid, None)
+        text = b"" if self._given_away == pid else self._sessions.encode(self._session(state))
+        if text:
+            self._sessions.write(pid, text, here=False)
+
+    def forget(self, pid: str) -> None:
+        if self._written.pop(pid, None) is not None:
+            self._sessions.delete(pid)
+
+    def expire(self, now: float) -> None:
+        """Redis does that."""
+
+    def _session(self, state: SavedState) -> dict[str, Any]:
+        rooms = {room: since for room, since in state.rooms.items() if type(room) in (str, int)}
+        began = self.reader.began or ""
+        return {
+            "sid": state.sid,
+            "pid": state.presence.pid,
+            "rooms": [state.sid, *rooms],
+            "data": state.data,
+            "nsp": self._namespace.name,
+            "since": [since or began for since in (state.presence.since, *rooms.values())],
+        }
+
+    def taken_over(self, sid: str, identifier: str) -> None:
+        """This client has come back on another server: its connection here is dead."""
+        socket = self._namespace.sockets.get(sid)
+        if socket is None or socket.presence is None or self._ahead.get(sid, (-1, -1)) >= number(identifier):
+            return  # the last: it was there, and has come back here since
+        self._given_away = socket.presence.pid
+        try:
+            socket.client.session.apply(SessionEvent.TRANSPORT_CLOSED)
+        finally:
+            self._given_away = None
+
+    # -- the way back ------------------------------------------------------------------------------------------------
+
+    def beyond(self, offset: str) -> tuple[str, ...]:
+        if not self._ahead:
+            return ()
+        here = number(offset)
+        self._ahead = {sid: ahead for sid, ahead in self._ahead.items() if ahead >= here}
+        return tuple(self._ahead)
+
+    def all_but_late(self, early: int) -> list[str] | None:
+        """Whom a broadcast was given that was delivered early: all but those who came back since; ``None``: nobody did,
+        who is still here.
+        """
+        sockets = self._namespace.sockets
+        late = {sid for sid, moment in self._late.items() if moment > early and sid in sockets}
+        return [sid for sid in sockets if sid not in late] if late else None
+
+    def restore(self, pid: str, offset: str | None, now: float) -> tuple[SavedState, list[PreparedMessage]] | None:
+        if not _PID.fullmatch(pid) or (offset is not None and not OFFSET.fullmatch(offset)):
+            return None
+        self._restoring += 1
+        try:
+            return self._restore(pid, offset)
+        except ClusterError as error:
+            log.warning("a client could not come back: %s", error)
+            return None
+        finally:
+            self._restoring -= 1
+
+    def _restore(self, pid: str, offset: str | None) -> tuple[SavedState, list[PreparedMessage]] | None:
+        self.reader.wait(PATIENCE)
+        session = self._sessions.take(pid)
+        found = None if session is None else _state_of(session, pid, offset, self._namespace.name)
+        if session is None or found is None:
+            return None
+        state, start, since = found
+        if session.get("server") not in (None, self._sessions.bus.uid):
+            self.announce(state.sid)
+        missed = self._missed(state.sid, start, since)
+        if missed is None:
+            return None
+        if not self._pending.any_early:
+            self._late.clear()
+        self._late[state.sid] = self._pending.tick()
+        return state, missed
+
+    def _missed(self, sid: str, start: str, since: dict[Any, Number]) -> list[PreparedMessage] | None:
+        """What was sent to these rooms after ``start`` and after each was joined; ``None`` if that can't be told.
+
+        When it returns, the reader is not beyond what was looked at.
+        """
+        if number(start) <= self.reader.lost_up_to or not self._reaches_back_to(start):
+            return None
+        seen = self._seen_before(start)
+        missed: list[PreparedMessage] = []
+        size, last, deadline = 0, start, time.monotonic() + PATIENCE
+        while True:
+            known = self.reader.wait(PATIENCE)
+            page = self._ask("XRANGE", following(last), "+", "COUNT", PAGE)
+            for raw, fields in page:
+                last = raw.decode()
+                message = self._message(last, fields, since, seen)
+                if message is not None:
+                    missed.append(message)
+                    size += message.size
+            if len(page) < PAGE:
+                # All that the reader had read is looked at: what was deleted from the stream does not matter.
+                last = max(last, known, key=number)
+                if number(last) >= number(self.position):
+                    break
+            if size > self._options.max_buffer_size or time.monotonic() > deadline:
+                log.warning("a client could not come back: it missed too much")
+                return None
+        self._ahead[sid] = number(last)
+        return missed
+
+    def _reaches_back_to(self, start: str) -> bool:
+        """Whether the stream still has everything after ``start``, and is the one in which that was."""
+        if self._ask("XRANGE", start, start, "COUNT", 1):
+            return True
+        if start != START:
+            return False
+        # The stream was empty then: it must still have its first entry.
+        length = self._sessions.bus.publisher.ask("XLEN", self.reader.stream, timeout=PATIENCE)
+        if not length:
+            return True
+        # (Servers before Redis 7 don't count what they had.)
+        about = self._sessions.bus.publisher.ask("XINFO", "STREAM", self.reader.stream, timeout=PATIENCE)
+        return bool(dict(zip(about[::2], about[1::2], strict=True)).get(b"entries-added") == length)
+
+    def _seen_before(self, start: str) -> Seen:
+        """Which entries there were up to ``start``, as far as a repetition of them may be after it."""
+        seen = Seen()
+        began = self.reader.began
+        if began is None or number(start) < number(began):
+            for _, fields in reversed(self._ask("XREVRANGE", start, "-", "COUNT", LOOK_BACK)):
+                _entry_if_new(fields, seen)
+        return seen
+
+    def _message(
+        self, identifier: str, fields: Iterable[bytes], since: dict[Any, Number], seen: Seen
+    ) -> PreparedMessage | None:
+        """The message of an entry, if it is for these rooms."""
+        entry = _entry_if_new(fields, seen)
+        if entry is None or not entry.is_broadcast or entry.namespace != self._namespace.name:
+            return None
+        if self.reader.is_repetition(identifier, entry):
+            return None
+        position = number(identifier)
+
+        def in_any(rooms: Iterable[Any]) -> bool:
+            return any(room in since and since[room] < position for room in rooms)
+
+        try:
+            broadcast = self._codec.decode(entry.kind, entry.data)
+            if not isinstance(broadcast, Broadcast) or broadcast.volatile:
+                return None
+            if (broadcast.rooms and not in_any(broadcast.rooms)) or in_any(broadcast.excepted):
+                return None
+            event, *args = broadcast.data
+            message = self._namespace.encode(event, [*args, identifier])
+        except (TypeError, ValueError, PacketError) as error:
+            log.warning("an entry of the log can't be sent: %s", error)
+            return None
+        message.compress = broadcast.compress
+        return message
+
+    def _ask(self, command: str, *arguments: str | int) -> list[Any]:
+        reply: list[Any] = self._sessions.bus.publisher.ask(command, self.reader.stream, *arguments, timeout=PATIENCE)
+        return reply
+
+
+def _entry_if_new(raw: Iterable[bytes], seen: Seen) -> Entry | None:
+    fields = list(raw)
+    try:
+        entry = entry_of(dict(zip(fields[::2], fields[1::2], strict=False)))
+    except PacketError:
+        return None
+    return entry if seen.add(entry) else None
+
+
+def _state_of(
+    session: dict[str, Any], pid: str, offset: str | None, namespace: str
+) -> tuple[SavedState, str, dict[Any, Number]] | None:
+    """The state that a session holds, after which entry what was missed begins, and that for each room (the socket's
+    own first); ``None``: nothing that can be used.
+    """
+    sid, rooms, since = session.get("sid"), session.get("rooms"), session.get("since")
+    if not isinstance(sid, str) or not 0 < len(sid) <= 100 or not isinstance(rooms, list):
+        return None
+    if not all(type(room) in (str, int) for room in rooms) or session.get("nsp") not in (None, namespace):
+        return None
+    joined: dict[Any, str] = {}
+    if isinstance(since, list) and len(since) == len(rooms):
+        joined = {
+            room: position
+            for room, position in zip(rooms, since, strict=True)
+            if isinstance(position, str) and OFFSET.fullmatch(position)
+        }
+    start = max((one for one in (offset, joined.get(sid)) if one is not None), key=number, default=None)
+    if start is None:
+        return None
+    positions = {room: max(number(start), number(joined.get(room, START))) for room in (sid, *rooms)}
+    # Node does not say in which namespace a client was: whoever was in one would get past the middleware of another.
+    presence = Presence(pid, start, recovered=True, vouched="nsp" in session)
+    return SavedState(sid, presence, {room: joined.get(room, start) for room in rooms if room != sid},
+                      session.get("data")), start, positions  # fmt: skip
