@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 
 from .config import Options
 from .socketio.adapters.cluster import Dialect
+from .socketio.adapters.redis import urls
+from .socketio.adapters.redis.classic import ClassicDialect
+from .socketio.adapters.redis.sharded import ShardedDialect
 from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.msgpack_parser import MsgpackParser
 from .socketio.parser import DefaultParser, Parser, checked
 
+#: What the parts of a URL before ``://`` ask for; without a name of a dialect the first.
+DIALECTS: dict[str | None, Callable[..., Dialect]] = {
+    None: ClassicDialect,
+    "sharded": ShardedDialect,
+}
 _DIALECT = ("logs", "start", "add_namespace", "remove_namespace", "publish", "reply", "others", "close")
 
 
@@ -41,6 +50,9 @@ def dialect(options: Options) -> Dialect | None:
         return None
     if options.message_queue and options.client_manager:
         raise ValueError("message_queue and client_manager both name a cluster: give one or the other")
+    if isinstance(wanted, str):
+        url = urls.parse(wanted)
+        return DIALECTS[url.dialect](url, channel=options.channel, max_size=options.max_cluster_message_size)
     missing = [name for name in _DIALECT if not hasattr(wanted, name)]
     if missing:
         raise TypeError(

@@ -95,7 +95,8 @@ class Namespace:
             ack_id = next(self.ack_ids)
         elif self.shared is not None and not flags.local:
             # Everybody shall be sent the same, whatever stands for a date on the way; and what can't be is told nobody.
-            if self.shared.broadcast(event, self.fixed(event, args), rooms, excepted, flags):
+            told = self.fixed(event, args)
+            if self.shared.broadcast(event, told, rooms, excepted, flags):
                 return  # it will be received like those of the others
         self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
 
@@ -186,9 +187,9 @@ class Namespace:
         Raises:
             TypeError, ValueError: for what can't be sent.
         """
-        if broadcast.rooms and offset is None and self.adapter.recovery is None:
-            if not self.adapter.targets(broadcast.rooms, broadcast.excepted):
-                return  # most of what is said in a large cluster concerns others
+        kept = offset is not None or self.adapter.recovery is not None
+        if not kept and broadcast.rooms and not self.adapter.targets(broadcast.rooms, broadcast.excepted):
+            return  # most of what is said in a large cluster concerns others
         event, *args = broadcast.data
         flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
         if offset is not None:
