@@ -177,7 +177,7 @@ class Feed:
                 began = time.monotonic()
 
     def _take(self, reply: Any) -> None:
-        if not isinstance(reply, list) or not reply:
+        if not isinstance(reply, list) or not reply or self._home.closed:
             return  # PONG, of a connection without subscriptions
         kind = reply[0]
         if kind in (b"message", b"smessage"):

@@ -82,7 +82,7 @@ class Home:
         self._hub.loop.run_callback_threadsafe(function, *args)
 
     def close(self, finish: Callable[[], None]) -> None:
-        """End the greenlets, wait for it where the caller may wait, then call ``finish`` in the hub's thread."""
+        """End the greenlets, then call ``finish`` in the hub's thread; returns after that where the caller may wait."""
         if self.closed:
             return
         self.closed = True
@@ -94,10 +94,11 @@ class Home:
             self._hub.loop.run_callback_threadsafe(self._end, finish)
 
     def _end(self, finish: Callable[[], None]) -> None:
-        # A greenlet may close its own home, in a function that it was given to call; and the hub can't wait.
-        others = [greenlet for greenlet in self._greenlets if greenlet is not getcurrent()]
-        gevent.killall(others, block=getcurrent() is not self._hub, timeout=_FAREWELL)
-        gevent.killall([greenlet for greenlet in self._greenlets if greenlet is getcurrent()], block=False)
+        if getcurrent() is self._hub or getcurrent() in self._greenlets:
+            # The hub can't wait, nor can a greenlet for its own end.
+            gevent.spawn(self._end, finish)
+            return
+        gevent.killall(list(self._greenlets), timeout=_FAREWELL)
         finish()
 
     def _after_fork(self) -> None:
