@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 
 from .config import Options
 from .socketio.adapters.cluster import Dialect
+from .socketio.adapters.redis import urls
+from .socketio.adapters.redis.classic import ClassicDialect
+from .socketio.adapters.redis.sharded import ShardedDialect
+from .socketio.adapters.redis.streams import StreamsDialect
 from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.msgpack_parser import MsgpackParser
 from .socketio.parser import DefaultParser, Parser, checked
 
+#: What the parts of a URL before ``://`` ask for; without a name of a dialect the first.
+DIALECTS: dict[str | None, Callable[..., Dialect]] = {
+    None: ClassicDialect,
+    "sharded": ShardedDialect,
+    "streams": StreamsDialect,
+}
 _DIALECT = ("logs", "start", "add_namespace", "remove_namespace", "publish", "reply", "others", "close")
 
 
@@ -41,7 +52,11 @@ def dialect(options: Options) -> Dialect | None:
         return None
     if options.message_queue and options.client_manager:
         raise ValueError("message_queue and client_manager both name a cluster: give one or the other")
-    missing = [name for name in _DIALECT if not hasattr(wanted, name)]
+    if isinstance(wanted, str):
+        url = urls.parse(wanted)
+        return DIALECTS[url.dialect](url, channel=options.channel, max_size=options.max_cluster_message_size)
+    needed = (*_DIALECT, "recovery", "waiting") if getattr(wanted, "logs", False) else _DIALECT
+    missing = [name for name in needed if not hasattr(wanted, name)]
     if missing:
         raise TypeError(
             f"message_queue must be the URL of a Redis, or a dialect: this object lacks {', '.join(missing)}"

@@ -90,6 +90,9 @@ class RedisServer:
         if sentinel is not None:
             for name in ("save", "appendonly", "enable-debug-command"):
                 del self.settings[name]
+        if aof:
+            # Every second only, Redis answers before it has written what a kill then takes away.
+            self.settings["appendfsync"] = "always"
         if password is not None:
             self.settings["requirepass"] = password
         if tls is not None:

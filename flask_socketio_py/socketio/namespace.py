@@ -108,13 +108,11 @@ class Namespace:
         ack_id = None
         if expect is not None:
             ack_id = next(self.ack_ids)
-        elif (
-            self.shared is not None
-            and not flags.local
+        elif self.shared is not None and not flags.local:
             # Everybody shall be sent the same, whatever stands for a date on the way; and what can't be is told nobody.
-            and self.shared.broadcast(event, self.fixed(event, args), rooms, excepted, flags)
-        ):
-            return  # it will be received like those of the others
+            told = self.fixed(event, args)
+            if self.shared.broadcast(event, told, rooms, excepted, flags):
+                return  # it will be received like those of the others
         self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
 
     def _emit_here(

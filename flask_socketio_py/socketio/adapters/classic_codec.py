@@ -132,7 +132,7 @@ class ClassicCodec:
         """
         request = shapes.decode(self.json, self.msgpack, data)
         uid = request.get("uid")
-        uid = uid if isinstance(uid, str) else None
+        uid = uid if shapes.is_uid(uid) else None
         form, *operations = _heard(request.get("type"), request)
         return Heard(uid, Asker(uid, form), tuple(operations))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ...errors import PacketError
 from ..json_codec import JsonCodec
@@ -193,8 +193,13 @@ def heard_seconds(milliseconds: Any) -> float | None:
     return milliseconds / 1000 if 0 < milliseconds < 2**53 else None
 
 
+def is_uid(value: Any) -> TypeGuard[str]:
+    """Whether this may be the id of a server: it is in the name of a channel."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isascii() and value.isprintable()
+
+
 def heard_id(value: Any) -> str:
-    """The id of a request, or of a server.
+    """The id of a request.
 
     Raises:
         PacketError: it is none.

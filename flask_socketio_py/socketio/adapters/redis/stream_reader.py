@@ -142,6 +142,8 @@ class _Tail:
         self.last = last
         self._on_entries = on_entries
         self._on_gap = on_gap
+        # The id of the last entry that was given on: one that the stream should still hold, or has trimmed.
+        self._given = ""
         self._count = count
         self._block = block
         self._topology = Topology(url)
@@ -198,7 +200,7 @@ class _Tail:
             if self._home.closed:
                 return
             if entries:
-                self.last = entries[-1][0]
+                self.last = self._given = entries[-1][0]
                 call(self._on_entries, self.stream, entries)
                 gevent.sleep(0)
             # Nothing for a while: is the stream still the one it was? Very much: does it still reach back to us?
@@ -225,8 +227,14 @@ class _Tail:
             # What it still holds was given on before; what is new may well have smaller ids than ours.
             after, self.last = self.last, newest
             self._gap(after, "lost")
-        elif self.last != _START and first != _START and _number(first) > _number(self.last):
+        elif first == _START or self.last == _START:
+            return
+        elif _number(first) > _number(self.last):
             self._gap(self.last, "trimmed")
+        elif self._given == self.last and not wire.ask("XRANGE", self.stream, self.last, self.last):
+            # It has newer entries already, but no longer this one: who knows what else it lost.
+            self._given = ""
+            self._gap(self.last, "lost")
 
     def _gap(self, after: str, reason: str) -> None:
         if self._on_gap is not None:

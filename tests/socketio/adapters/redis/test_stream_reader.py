@@ -158,3 +158,21 @@ def test_nothing_is_read_after_the_end(server, read):
         assert reader.status.state == "idle"
         with pytest.raises(ClusterError, match="closed"):
             reader.start()
+
+
+def test_an_entry_that_the_stream_lost_while_newer_ones_came_is_told_once(own_server, read):
+    reader = read(own_server, "s")
+    own_server.ask("XADD", "s", "1-0", "n", 1)
+    own_server.ask("CONFIG", "SET", "appendonly", "no")
+    own_server.ask("XADD", "s", "2-0", "n", 2)
+    wait_until(lambda: len(reader.got) == 2)
+    own_server.kill()
+    own_server.settings["appendonly"] = "yes"
+    own_server.start()
+    own_server.ask("XADD", "s", "3-0", "n", 3)
+    wait_until(lambda: len(reader.got) == 3)
+    wait_until(lambda: reader.gaps)
+    add(own_server, 4, 5)
+    wait_until(lambda: len(reader.got) == 4)
+    assert values(reader) == numbers(1, 5)
+    assert [gap for gap in reader.gaps if gap[1] == "2-0"] == reader.gaps[:1]
