@@ -1,0 +1,336 @@
+"""Owns the way back of a client to whichever server: its session, what it missed, once and in order."""
+
+import gevent
+import pytest
+from contract.waiting import turn, wait_until
+
+from flask_socketio_py.errors import ConnectionRefusedError
+
+from .streaming import Cluster, Traveller, dialect_of, forget, to
+
+
+@pytest.fixture
+def cluster(server):
+    cluster = Cluster(server)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def pair(cluster):
+    return cluster.add(), cluster.add()
+
+
+def numbers(traveller, count):
+    """The numbers of the events named ``n``."""
+    return [event[1] for event in traveller.wait(count) if event[0] == "n"]
+
+
+def emit(server, *values, rooms=()):
+    for value in values:
+        to(server, *rooms).emit("n", value)
+
+
+def keys(cluster):
+    return cluster.redis.ask("KEYS", "sio:session:*")
+
+
+def ttl(cluster):
+    return [cluster.redis.ask("PTTL", key) for key in keys(cluster)]
+
+
+def test_back_on_another_server(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    socket = traveller.go(first)
+    socket.join("red", 5)
+    socket.data = {"name": "Ada", "list": [1, None, b"x"]}
+    emit(first, 1)
+    emit(second, 2, rooms=["red"])
+    assert sorted(numbers(traveller, 2)) == [1, 2]  # two servers emitted them at the same time
+    traveller.vanish()
+    emit(first, 3)
+    emit(first, 4, rooms=["red"])
+    emit(first, 5, rooms=["blue"])
+    to(first).except_("red").emit("n", 6)
+    to(second, namespace="/chat").emit("n", 7)
+    emit(first, 8, rooms=[5])
+    emit(first, 9, rooms=[socket.id])
+    back = traveller.go(second)
+    assert back.recovered
+    assert (back.id, set(back.rooms), back.data) == (socket.id, {socket.id, "red", 5}, socket.data)
+    assert numbers(traveller, 6)[2:] == [3, 4, 8, 9]
+    emit(first, 10, rooms=["red"])
+    assert numbers(traveller, 7)[-1] == 10
+    assert first.of("/").sockets == {}
+
+
+def test_all_clients_see_one_order(cluster, pair):
+    travellers = [Traveller(server) for server in pair for _ in range(2)]
+    for traveller in travellers:
+        traveller.go(traveller.server)
+    for value in range(100):
+        emit(pair[value % 2], value)
+        if not value % 7:
+            gevent.sleep(0)
+    seen = [numbers(traveller, 100) for traveller in travellers]
+    assert sorted(seen[0]) == list(range(100))
+    assert seen == [seen[0]] * 4
+
+
+def test_a_server_that_was_killed(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    socket = traveller.go(first)
+    wait_until(lambda: keys(cluster), "the session is there at once")
+    socket.join("red")
+    socket.data["name"] = "Ada"
+    emit(second, 1)
+    assert numbers(traveller, 1) == [1]
+    traveller.peer.push('2["touch"]')  # any event: the data may be another afterwards
+    gevent.sleep(1.2)
+    forget(first)
+    emit(second, 2, rooms=["red"])
+    back = traveller.go(second)
+    assert back.recovered
+    assert (back.id, back.data) == (socket.id, {"name": "Ada"})
+    assert numbers(traveller, 2) == [1, 2]
+
+
+def test_a_client_that_received_nothing_yet(cluster, pair):
+    first, second = pair
+    for before in (None, 1):  # on an empty stream, and on one with an entry
+        if before is not None:
+            other = Traveller(first)
+            other.go(first)
+            emit(first, before)
+            other.wait(1)
+        traveller = Traveller(first)
+        traveller.go(first)
+        assert traveller.offsets == {}
+        traveller.vanish()
+        assert traveller.go(second).recovered
+        traveller.vanish()
+        emit(first, 5)
+        assert traveller.go(second).recovered
+        assert numbers(traveller, 1) == [5]
+
+
+def test_a_room_has_no_past(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    socket = traveller.go(first)
+    emit(second, 1, rooms=["red"])
+    emit(second, 2)
+    assert numbers(traveller, 1) == [2]
+    socket.join("red")
+    traveller.vanish()
+    emit(second, 3, rooms=["red"])
+    traveller.offsets["/"] = "0-1"
+    assert not traveller.go(second).recovered  # an offset that never was
+    again = Traveller(first)
+    socket = again.go(first)
+    socket.join("red")
+    again.vanish()
+    assert again.go(second).recovered
+    assert again.events == []
+
+
+def test_a_session_serves_once(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 1)
+    traveller.wait(1)
+    traveller.vanish()
+    clones = []
+    for server in (first, second, first):
+        clone = Traveller(server)
+        clone.ids, clone.offsets = dict(traveller.ids), dict(traveller.offsets)
+        clones.append(clone)
+    jobs = [gevent.spawn(clone.go, clone.server) for clone in clones]
+    gevent.joinall(jobs, timeout=10, raise_error=True)
+    # Of several at the same moment one gets the state; or they follow each other, and the last one has it.
+    wait_until(
+        lambda: len(connected := [job.value.id for job in jobs if job.value.connected]) == len(set(connected)),
+        "no two are the same client",
+    )
+    assert any(job.value.recovered for job in jobs)
+
+
+@pytest.mark.parametrize("offset", ["x", "1", "1-", "-1", "1-1-1", "١-١", "9" * 50 + "-0", " 1-1", "1-1\n", 5, None, {}])
+def test_what_is_no_offset(cluster, pair, offset):
+    first, second = pair
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 1)
+    traveller.wait(1)
+    traveller.vanish()
+    traveller.offsets["/"] = offset
+    socket = traveller.go(second)
+    assert socket.recovered is (offset is None)  # of one who has received nothing, all is told
+    assert socket.auth is None or "pid" not in socket.auth
+
+
+@pytest.mark.parametrize("pid", ["", "x", "*", "a" * 100, "x\r\ny", "é" * 10, "never-given-to-anybody"])
+def test_what_is_no_private_id(cluster, pair, pid):
+    traveller = Traveller(pair[0])
+    traveller.ids["/"] = pid
+    assert not traveller.go(pair[1]).recovered
+
+
+def test_not_in_another_namespace(cluster, pair):
+    """Whoever was let into one is not let into another one by that: middleware is skipped for those who come back."""
+    first, second = pair
+
+    def guard(socket, auth):
+        raise ConnectionRefusedError("not you")
+
+    second.application.guards["/chat"] = guard
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 1)
+    traveller.wait(1)
+    traveller.vanish()
+    thief = Traveller(second)
+    thief.ids["/chat"], thief.offsets["/chat"] = traveller.ids["/"], traveller.offsets["/"]
+    assert thief.refused(second, "/chat") == {"message": "not you"}
+
+
+def test_whoever_was_sent_away_does_not_come_back(cluster, pair):
+    first, second = pair
+    for leave in (lambda socket, peer: socket.disconnect(), lambda socket, peer: peer.push("1")):
+        traveller = Traveller(first)
+        socket = traveller.go(first)
+        emit(first, 1)
+        traveller.wait(1)
+        wait_until(lambda: keys(cluster), "it is kept")
+        leave(socket, traveller.peer)
+        wait_until(lambda: not keys(cluster), "it is forgotten")
+        assert not traveller.go(second).recovered
+        traveller.peer.client.sockets["/"].disconnect()
+        wait_until(lambda: not keys(cluster), "it is forgotten, too")
+
+
+def test_the_old_connection_hangs_on_another_server(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    old = traveller.go(first)
+    chat = traveller.peer.join("/chat")
+    emit(first, 1)
+    traveller.wait(1)
+    emit(first, 2)
+    back = traveller.go(second)
+    assert back.recovered
+    assert back.id == old.id
+    wait_until(lambda: not old.connected and not chat.connected, "the old connection is ended")
+    assert numbers(traveller, 2) == [1, 2]
+    emit(first, 3)
+    assert numbers(traveller, 3) == [1, 2, 3]
+    home = traveller.go(first)  # and home again, while that one hangs
+    assert home.recovered
+    wait_until(lambda: not back.connected, "the old connection is ended")
+    assert home.connected
+    emit(second, 4)
+    assert numbers(traveller, 4) == [1, 2, 3, 4]
+    assert list(first.of("/").sockets) == [old.id]
+    assert second.of("/").sockets == {}
+
+
+def test_the_old_connection_hangs_on_the_same_server(cluster, pair):
+    traveller = Traveller(pair[0])
+    old = traveller.go(pair[0])
+    emit(pair[1], 1)
+    traveller.wait(1)
+    emit(pair[1], 2)
+    back = traveller.go(pair[0])
+    assert back.recovered
+    assert not old.connected
+    assert numbers(traveller, 2) == [1, 2]
+
+
+def test_a_stream_that_was_trimmed(server):
+    cluster = Cluster(server, max_length=100)
+    try:
+        first, second = cluster.add(), cluster.add()
+        traveller, quiet = Traveller(first), Traveller(first)
+        traveller.go(first)
+        quiet.go(first)
+        emit(first, 0)
+        traveller.wait(1)
+        quiet.wait(1)
+        traveller.vanish()
+        quiet.vanish()
+        emit(first, *range(1, 50))
+        assert quiet.go(second).recovered
+        assert numbers(quiet, 50) == list(range(50))
+        emit(first, *range(1000))
+        witness = Traveller(second)
+        witness.go(second)
+        emit(first, "end")
+        witness.wait(1)
+        assert not traveller.go(second).recovered
+    finally:
+        cluster.close()
+
+
+def test_sessions_are_refreshed(server):
+    cluster = Cluster(server, {"max_disconnection_duration": 1.5})
+    try:
+        first = cluster.add()
+        traveller = Traveller(first)
+        traveller.go(first)
+        [key] = keys(cluster)
+        gevent.sleep(4)
+        assert keys(cluster) == [key]
+        assert 0 < ttl(cluster)[0] <= 2000
+        traveller.vanish()
+        wait_until(lambda: 0 < ttl(cluster)[0] <= 1500, "it is written once more")
+    finally:
+        cluster.close()
+
+
+def test_many_pages_while_more_is_emitted(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 0)
+    traveller.wait(1)
+    traveller.vanish()
+    emit(first, *range(1, 1500))
+    busy = True
+
+    def more():
+        value = 1500
+        while busy:
+            emit(pair[value % 2], value)
+            value += 1
+            gevent.sleep(0.0005)
+        return value
+
+    job = gevent.spawn(more)
+    assert traveller.go(second).recovered
+    gevent.sleep(0.1)
+    busy = False
+    total = job.get()
+    seen = numbers(traveller, total)
+    turn()
+    assert sorted(numbers(traveller, total)) == list(range(total))
+    assert [value for value in seen if value < 1500] == list(range(1500))
+
+
+def test_what_the_connect_handler_refuses_is_forgotten(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 1)
+    traveller.wait(1)
+    traveller.vanish()
+
+    def refuse(socket, auth):
+        raise ConnectionRefusedError("not you")
+
+    second.application.connects["/"] = refuse
+    assert traveller.refused(second) == {"message": "not you"}
+    wait_until(lambda: not keys(cluster), "it is forgotten")
+    assert dialect_of(second).pending.of("/") == []
