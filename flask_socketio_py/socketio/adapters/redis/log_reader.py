@@ -52,7 +52,7 @@ class LogReader:
         self._logged = float("-inf")
         #: After which entry it began; ``None`` until that is known.
         self.began: str | None = None
-        #: Redis has lost entries up to here: what was before can't be told completely any more.
+        #: Entries are missing after those up to here: what came then can't be told completely any more.
         self.lost_up_to: Number = _NEVER
 
     def start(self) -> None:
@@ -129,15 +129,15 @@ class LogReader:
                     log.warning("an entry of the log of the cluster can't be read: %s", error)
 
     def _gap(self, stream: str, after: str, reason: str) -> None:
+        self.lost_up_to = max(self.lost_up_to, number(after))
         if reason == "lost":
-            self.lost_up_to = max(self.lost_up_to, number(after))
             log.warning(
                 "Redis has lost entries of the log of the cluster: what was not read yet is gone, "
                 "and clients that come back with an older offset start anew"
             )
         else:
             log.warning(
-                "the log of the cluster was trimmed before all of it was read: "
-                "it is too short for what is emitted while this server is behind"
+                "the log of the cluster does not reach back to what was read last: "
+                "Redis has lost it, or it is too short for what is emitted while this server is behind"
             )
         self._on_gap(reason)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import gevent
 from gevent.event import Event
 
 from ....engineio.heartbeat import Timekeeper
@@ -28,6 +31,23 @@ log = logging.getLogger(__name__)
 DEBOUNCE = 1.0
 #: Seconds that Redis gets when a client comes back.
 PATIENCE = 5.0
+_PAUSE = 0.05
+
+
+def insist(ask: Callable[..., Any], *command: Any) -> Any:
+    """The reply to a question, also over a connection that breaks and is made anew.
+
+    Raises:
+        ClusterError: there was none in time, or Redis refuses.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask(*command, timeout=max(0.1, deadline - time.monotonic()))
+        except ClusterError:
+            if time.monotonic() + _PAUSE >= deadline:
+                raise
+            gevent.sleep(_PAUSE)
 
 
 class Sessions:
@@ -74,7 +94,8 @@ class Sessions:
         if pid in self._unanswered:  # our own last word on it has to be there first
             self._awaited.setdefault(pid, Event()).wait(PATIENCE)
         key = self._prefix + pid
-        raw = self.bus.publisher.transaction(("GET", key), ("DEL", key), timeout=PATIENCE)[0]
+        # A reply that got lost can't be had again: then there is no session any more.
+        raw = insist(self.bus.publisher.transaction, ("GET", key), ("DEL", key))[0]
         try:
             session = None if raw is None else self._codec.decode(base64.b64decode(raw, validate=True))
         except (PacketError, binascii.Error):

@@ -19,8 +19,30 @@ log = logging.getLogger(__name__)
 
 #: Seconds without Redis after which what waits is delivered to the clients of this server.
 OUTAGE_GRACE = 10.0
+#: Seconds that what Redis may have lost is waited for.
+LOST_AFTER = 1.0
 #: What was delivered early, and may have been lost by Redis: remembered at most.
 MAX_EARLY = 20_000
+
+
+class _Timer:
+    """Calls a function once, in the hub."""
+
+    def __init__(self) -> None:
+        self._timer: Any = None
+
+    def restart(self, function: Callable[[], None], delay: float) -> None:
+        """Call it after so many seconds, and not when it was to be called before."""
+        self.stop()
+        self._timer = get_hub().loop.timer(delay, ref=False)
+        self._timer.start(function)
+
+    def stop(self) -> None:
+        """Call nothing."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            timer.close()
 
 
 class Waiting:
@@ -44,8 +66,10 @@ class Pending:
         self._deliver = deliver
         self._waiting: dict[int, Waiting] = {}
         self._ticks = itertools.count(1)
-        self._timer: Any = None
         self._hub: Any = None
+        self._timer = _Timer()
+        self._lost_timer = _Timer()
+        self._suspects: list[int] = []
         self._early = 0
         #: Whether Redis can be reached, for writing and for reading.
         self.connected = False
@@ -58,11 +82,13 @@ class Pending:
         self._waiting.clear()
         self._early = 0
         self.connected = self.out = False
-        self._arm()
+        self._suspects = []
+        self._timer.restart(self._give_up, OUTAGE_GRACE)
 
     def close(self) -> None:
         """Wait for nothing any more: everything is delivered here."""
-        self._disarm()
+        self._timer.stop()
+        self._lost_timer.stop()
         self.out = True
         self._deliver_all()
 
@@ -120,9 +146,15 @@ class Pending:
 
     def lost(self) -> None:
         """The log has lost entries: what was written and not read may never come."""
-        for number, waiting in list(self._waiting.items()):
-            if waiting.written:
-                self._deliver_early(number)
+        suspects = [number for number, waiting in self._waiting.items() if waiting.written]
+        if suspects:
+            self._suspects += suspects
+            self._lost_timer.restart(self._give_suspects_up, LOST_AFTER)
+
+    def _give_suspects_up(self) -> None:
+        suspects, self._suspects = self._suspects, []
+        for number in suspects:
+            self._deliver_early(number)
 
     # -- the connection ----------------------------------------------------------------------------------------------
 
@@ -132,22 +164,11 @@ class Pending:
             return
         self.connected = connected
         if connected:
-            self._disarm()
+            self._timer.stop()
             self.out = False
         else:
-            self._arm()
+            self._timer.restart(self._give_up, OUTAGE_GRACE)
             self._deliver_all()
-
-    def _arm(self) -> None:
-        self._disarm()
-        self._timer = self._hub.loop.timer(OUTAGE_GRACE, ref=False)
-        self._timer.start(self._give_up)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-            self._timer = None
 
     def _give_up(self) -> None:
         log.warning("Redis has been away for %.0f s: what is emitted reaches the clients of this server", OUTAGE_GRACE)

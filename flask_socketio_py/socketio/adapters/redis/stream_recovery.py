@@ -21,7 +21,7 @@ from ..operations import Broadcast
 from ..recovery import RecoveryOptions
 from ..recovery_store import Presence, SavedState
 from .log_reader import LogReader
-from .sessions import PATIENCE, Sessions
+from .sessions import PATIENCE, Sessions, insist
 from .stream_log import OFFSET, START, Entry, LogCodec, Number, Seen, entry_of, following, number
 from .stream_pending import Pending
 
@@ -162,6 +162,8 @@ class StreamRecovery:
     def restore(self, pid: str, offset: str | None, now: float) -> tuple[SavedState, list[PreparedMessage]] | None:
         if not _PID.fullmatch(pid) or (offset is not None and not OFFSET.fullmatch(offset)):
             return None
+        if self._pending.out:
+            return None  # Redis has been away for a while: nobody shall wait for it
         self._restoring += 1
         try:
             return self._restore(pid, offset)
@@ -225,11 +227,11 @@ class StreamRecovery:
         if start != START:
             return False
         # The stream was empty then: it must still have its first entry.
-        length = self._sessions.bus.publisher.ask("XLEN", self.reader.stream, timeout=PATIENCE)
+        length = self._ask("XLEN")
         if not length:
             return True
         # (Servers before Redis 7 don't count what they had.)
-        about = self._sessions.bus.publisher.ask("XINFO", "STREAM", self.reader.stream, timeout=PATIENCE)
+        about = insist(self._sessions.bus.publisher.ask, "XINFO", "STREAM", self.reader.stream)
         return bool(dict(zip(about[::2], about[1::2], strict=True)).get(b"entries-added") == length)
 
     def _seen_before(self, start: str) -> Seen:
@@ -269,9 +271,8 @@ class StreamRecovery:
         message.compress = broadcast.compress
         return message
 
-    def _ask(self, command: str, *arguments: str | int) -> list[Any]:
-        reply: list[Any] = self._sessions.bus.publisher.ask(command, self.reader.stream, *arguments, timeout=PATIENCE)
-        return reply
+    def _ask(self, command: str, *arguments: str | int) -> Any:
+        return insist(self._sessions.bus.publisher.ask, command, self.reader.stream, *arguments)
 
 
 def _entry_if_new(raw: Iterable[bytes], seen: Seen) -> Entry | None:

@@ -200,7 +200,7 @@ class StreamsDialect:
 
     def _written(self, number: int, answer: Any) -> None:
         if isinstance(answer, ClusterError):
-            if time.monotonic() - self._logged >= LOG_EVERY:
+            if not self.bus.closed and time.monotonic() - self._logged >= LOG_EVERY:
                 self._logged = time.monotonic()
                 log.error("broadcasts could not be told to the other servers: %s", answer)
             self.pending.failed(number)

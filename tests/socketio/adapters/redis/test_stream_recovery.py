@@ -158,7 +158,9 @@ def test_a_session_serves_once(cluster, pair):
     assert any(job.value.recovered for job in jobs)
 
 
-@pytest.mark.parametrize("offset", ["x", "1", "1-", "-1", "1-1-1", "١-١", "9" * 50 + "-0", " 1-1", "1-1\n", 5, None, {}])
+@pytest.mark.parametrize(
+    "offset", ["x", "1", "1-", "-1", "1-1-1", "\u0661-\u0661", "9" * 50 + "-0", " 1-1", "1-1\n", 5, None, {}]
+)
 def test_what_is_no_offset(cluster, pair, offset):
     first, second = pair
     traveller = Traveller(first)
