@@ -236,6 +236,8 @@ def _request(uid: str, operation: Request) -> dict[str, Any]:
 
 def _heard(kind: Any, request: dict[str, Any]) -> Any:
     """The form of the answer, and the operations."""
+    if isinstance(kind, bool):
+        raise PacketError("a request of no type")
     if kind in (RequestType.SOCKETS, RequestType.REMOTE_FETCH):
         asked, wanted = shapes.heard_id(request.get("requestId")), request.get("count")
         if kind == RequestType.SOCKETS:

@@ -9,8 +9,9 @@ from flask_socketio_py import BroadcastTimeoutError, SocketIO
 from tests.live.apps.package import OPTIONS
 from tests.live.jsclient import pack, unpack
 
-NAMESPACES = ("/", "/chat", "/*[a-z]?")
+NAMESPACES = ("/", "/chat", "/*?")
 app = Flask(__name__)
+NAME = OPTIONS.pop("name")
 socketio = SocketIO(app, **OPTIONS)
 heard = []
 
@@ -36,7 +37,7 @@ def listen(namespace):
 
     @socketio.on_server_side_emit("ask", namespace=namespace)
     def ask(*args):
-        return OPTIONS["name"] if not args else args[0]
+        return NAME if not args else args[0]
 
 
 for name in NAMESPACES:

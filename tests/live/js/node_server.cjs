@@ -13,7 +13,7 @@ const ADAPTERS = {
   sharded: (pub, sub) => require("@socket.io/redis-adapter").createShardedAdapter(pub, sub),
   streams: (pub) => require("@socket.io/redis-streams-adapter").createAdapter(pub),
 };
-const NAMESPACES = ["/", "/chat", "/*[a-z]?"];
+const NAMESPACES = ["/", "/chat", "/*?"];
 const heard = [];
 
 function operator(io, { namespace = "/", rooms = [], excepted = [] }) {

@@ -8,20 +8,20 @@ nothing is left when it is closed.
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent import get_hub
+from gevent._hub_local import get_hub_if_exists
 from gevent.monkey import get_original
 from greenlet import getcurrent
 
 from ....errors import ClusterError
 
 # The native one: held for moments between real threads, never while something else may run in this one.
-make_lock = get_original("threading", "Lock")
+make_lock = get_original("_thread", "allocate_lock")
 _homes: weakref.WeakSet[Home] = weakref.WeakSet()
 #: Seconds that a greenlet may take to end after it was told to.
 _FAREWELL = 2.0
@@ -36,10 +36,11 @@ class Home:
         self._start = start
         self._leave = leave
         self._hub: Any = None
-        self._thread = 0
         self._greenlets: set[gevent.Greenlet[..., Any]] = set()
         self._lock = make_lock()
         self.closed = False
+        #: Another after a fork and a close: a greenlet that may still run before it is told to end compares it.
+        self.epoch = object()
         _homes.add(self)
 
     def enter(self) -> None:
@@ -52,16 +53,16 @@ class Home:
             raise ClusterError("the connection to Redis is closed")
         if self._hub is None:
             with self._lock:
-                first = not self._thread
+                first = self._hub is None
                 if first:
-                    self._hub, self._thread = get_hub(), threading.get_ident()
+                    self._hub = get_hub()
             if first:
                 self._start()
 
     @property
     def here(self) -> bool:
-        """Whether the caller is in the hub's thread."""
-        return self._thread == threading.get_ident()
+        """Whether the caller is in the hub's thread. (Threads' idents tell greenlets apart in a patched process.)"""
+        return self._hub is not None and get_hub_if_exists() is self._hub
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> gevent.Greenlet[..., Any]:
         """A greenlet that ends at the latest when this is closed."""
@@ -86,6 +87,7 @@ class Home:
         if self.closed:
             return
         self.closed = True
+        self.epoch = object()
         if self._hub is None:
             finish()
         elif self.here:
@@ -105,12 +107,13 @@ class Home:
         if self._hub is None:
             return
         greenlets, mine = self._greenlets, self.here
-        self._hub, self._thread, self._greenlets = None, 0, set()
+        self._hub, self._greenlets = None, set()
+        self.epoch = object()
         self._lock = make_lock()
-        self._leave()
         if mine:
-            # The child may go on to use this hub: the parent's greenlets must not wake up in it.
+            # The child may go on to use this hub. Before their descriptors are closed, which would wake them up.
             gevent.killall(list(greenlets), block=False)
+        self._leave()
 
 
 def _after_fork() -> None:

@@ -138,6 +138,7 @@ class _Tail:
             _number(last)
         self._url = url
         self._home = home
+        self._epoch = home.epoch
         self.stream = stream
         self.last = last
         self._on_entries = on_entries
@@ -159,7 +160,8 @@ class _Tail:
         self.link.forget()
 
     def run(self) -> None:
-        while True:
+        self._epoch = self._home.epoch
+        while self._home.epoch is self._epoch:
             address = None
             try:
                 self.link.connecting()
@@ -179,6 +181,8 @@ class _Tail:
             gevent.sleep(self.link.pause())
 
     def _failed(self, error: Exception, address: Address | None) -> None:
+        if self._home.epoch is not self._epoch:
+            return
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
@@ -197,7 +201,7 @@ class _Tail:
             entries: Entries = []
             for identifier, fields in reply[0][1] if reply else ():
                 entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))
-            if self._home.closed:
+            if self._home.epoch is not self._epoch:
                 return
             if entries:
                 self.last = self._given = entries[-1][0]

@@ -233,8 +233,10 @@ class Wire(Connection):
         """The next answer. One that is an error is raised, and the wire stays; another error ends it."""
         try:
             return self.read_response(disable_decoding=True)
-        except (AttributeError, ValueError):
-            # redis-py's buffer, closed by someone else while we waited.
+        except (AttributeError, ValueError) as error:
+            # redis-py's buffer, closed by someone else while we waited; it hides why we wait no longer.
+            if error.__context__ is not None and not isinstance(error.__context__, Exception):
+                raise error.__context__ from None
             raise ConnectionError("the connection was closed") from None
 
     def cut(self) -> None:

@@ -1,10 +1,10 @@
-"""Owns where Redis may be: behind TLS, at a Unix socket, behind a password, in a database, in a cluster, behind sentinels."""
+"""Owns where Redis may be: behind TLS, at a Unix socket, in a database, in a cluster, behind sentinels."""
 
 import contextlib
 
 import pytest
 from contract.waiting import wait_until
-from redis_server import RedisServer, redis_cluster, until
+from redis_server import RedisServer, behind_tls, redis_cluster, until
 
 from flask_socketio_py.errors import ClusterError
 from flask_socketio_py.socketio.adapters.redis.blocking import BlockingClient
@@ -33,26 +33,26 @@ def check(url, opened, subscribe, read):
 
 
 @pytest.fixture(scope="module")
-def tls_server():
-    with RedisServer(tls=certificate(), password="secret") as server:
-        yield server
+def tls_url():
+    with RedisServer(password="secret") as server, behind_tls(server.port, certificate()) as port:
+        yield f"rediss://:secret@127.0.0.1:{port}"
 
 
-def test_tls(tls_server, opened, subscribe, read):
-    check(f"{tls_server.url}?ssl_ca_certs={certificate()[0]}", opened, subscribe, read)
+def test_tls(tls_url, opened, subscribe, read):
+    check(f"{tls_url}?ssl_ca_certs={certificate()[0]}", opened, subscribe, read)
 
 
-def test_tls_that_checks_nothing(tls_server, opened):
-    assert opened(Publisher(tls_server.url + "?ssl_cert_reqs=none")).ask("PING") == b"PONG"
+def test_tls_that_checks_nothing(tls_url, opened):
+    assert opened(Publisher(tls_url + "?ssl_cert_reqs=none")).ask("PING") == b"PONG"
 
 
-def test_a_certificate_that_nobody_trusts_is_refused_and_visible(tls_server, opened, caplog):
-    publisher = opened(Publisher(tls_server.url))
+def test_a_certificate_that_nobody_trusts_is_refused_and_visible(tls_url, opened, caplog):
+    publisher = opened(Publisher(tls_url))
     publisher.start()
     wait_until(lambda: publisher.status.state == "disconnected")
     assert "no connection: ConnectionError" in caplog.text
     with pytest.raises(ClusterError, match="PING failed"):
-        opened(BlockingClient(tls_server.url)).send(("PING",))
+        opened(BlockingClient(tls_url)).send(("PING",))
 
 
 def test_a_unix_socket(opened, subscribe, read):
@@ -93,6 +93,7 @@ def test_commands_and_sharded_channels_find_their_server(cluster, opened, subscr
     assert {publisher.count_subscribers(name, sharded=True) for name in names} == {1}
     for name in names:
         publisher.send("SET", name, name)
+    wait_until(lambda: publisher.waiting == 0)
     assert [publisher.ask("GET", name) for name in names] == [name.encode() for name in names]
     assert publisher.transaction(("SET", "{a}1", 1), ("GETDEL", "{a}1")) == [b"OK", b"1"]
     assert opened(BlockingClient(url)).send(*[("GETDEL", name) for name in names]) == [name.encode() for name in names]
@@ -148,11 +149,7 @@ def test_a_key_that_is_on_its_way_is_found(cluster, opened):
 
 
 def own_slots(server):
-    return [
-        (first, last)
-        for (first, last), owner in server.ask("CLUSTER", "SLOTS").items()
-        if owner["primary"][1] == server.port
-    ]
+    return [(first, last) for first, last, owner, *_ in server.ask("CLUSTER", "SLOTS") if owner[1] == server.port]
 
 
 def test_a_cluster_that_lost_a_server_still_carries_channels(opened, subscribe):
@@ -183,14 +180,9 @@ def watched():
             "sentinel down-after-milliseconds main 500",
             "sentinel failover-timeout main 2000",
         ]
-        until(
-            lambda: (
-                b"master_link_status:up" in replica.client().execute_command("INFO", "replication", NEVER_DECODE=True)
-            ),
-            "it follows",
-        )
+        until(lambda: b"master_link_status:up" in replica.ask("INFO", "replication"), "the replica follows")
         sentinel = stack.enter_context(RedisServer(sentinel="\n".join(lines)))
-        until(lambda: len(sentinel.client().sentinel_slaves("main")) == 1, "the sentinel knows the replica")
+        until(lambda: len(sentinel.ask("SENTINEL", "REPLICAS", "main")) == 1, "the sentinel knows the replica")
         yield sentinel, master, replica
 
 
