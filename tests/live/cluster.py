@@ -22,9 +22,9 @@ from tests.redis_server import RedisServer
 class NodeServer(Server):
     """An official server."""
 
-    def __init__(self, redis_url: str, adapter: str, name: str) -> None:
+    def __init__(self, redis_url: str, adapter: str, name: str, **options: Any) -> None:
         super().__init__(host_kind="node", cwd=ROOT)
-        self._arguments = [redis_url, adapter, name]
+        self._arguments = [redis_url, adapter, name, json.dumps(options)]
 
     def command(self) -> list[str]:
         return ["node", str(JS / "node_server.cjs"), str(self.port), *self._arguments]

@@ -157,6 +157,10 @@ class Client:
         """End the connection below the sockets: in good order, or (WebSocket only) without a word."""
         self._command("breakOff", rudely=rudely)
 
+    def move(self, url: str) -> None:
+        """The next connection goes to another server, as behind a load balancer."""
+        self._command("move", url=url)
+
     def connect(self) -> None:
         self._command("connect")
 

@@ -68,6 +68,9 @@ const COMMANDS = {
     else engine.close();
   },
 
+  // From the next connection on it goes to another server.
+  move: ({ client, url }) => void (sockets.get(client).io.uri = url),
+
   emit: ({ client, args }) => void sockets.get(client).emit(...unpack(args)),
 
   call: ({ client, args }) =>

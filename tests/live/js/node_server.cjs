@@ -1,5 +1,5 @@
-// node node_server.cjs PORT REDIS-URL ADAPTER NAME: an official server of a cluster that does what a test posts to /do;
-// apps/cluster.py is the same with ours. Prints what went wrong inside Redis' client, and ends as Node does by default.
+// node node_server.cjs PORT REDIS-URL ADAPTER NAME [OPTIONS]: an official server of a cluster that does what a test posts
+// to /do; apps/cluster.py is the same with ours. Prints what went wrong inside Redis' client, and ends as Node does by default.
 "use strict";
 
 const http = require("node:http");
@@ -7,7 +7,7 @@ const { createClient } = require("redis");
 const { Server } = require("socket.io");
 const { pack, unpack } = require("./wire.cjs");
 
-const [port, redisUrl, adapter, name] = process.argv.slice(2);
+const [port, redisUrl, adapter, name, options = "{}"] = process.argv.slice(2);
 const ADAPTERS = {
   classic: (pub, sub) => require("@socket.io/redis-adapter").createAdapter(pub, sub),
   sharded: (pub, sub) => require("@socket.io/redis-adapter").createShardedAdapter(pub, sub),
@@ -66,7 +66,7 @@ async function main() {
   await Promise.all([pub.connect(), sub.connect()]);
 
   const server = http.createServer();
-  const io = new Server(server, { adapter: ADAPTERS[adapter](pub, sub) });
+  const io = new Server(server, { adapter: ADAPTERS[adapter](pub, sub), ...JSON.parse(options) });
   const DO = operations(io);
   for (const namespace of NAMESPACES) {
     io.of(namespace).on("note", (...args) => heard.push([namespace, ...args]));

@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ....engineio.message import PreparedMessage
@@ -20,14 +20,13 @@ from ....errors import ClusterError, PacketError
 from ..operations import Broadcast
 from ..recovery import RecoveryOptions
 from ..recovery_store import Presence, SavedState
-from .log_reader import LogReader
 from .sessions import PATIENCE, Sessions, insist
-from .stream_log import OFFSET, START, Entry, LogCodec, Number, Seen, entry_of, following, number
-from .stream_pending import Pending
+from .stream_log import OFFSET, START, Entry, Number, Seen, entry_of, following, number
 
 if TYPE_CHECKING:
     from ...namespace import Namespace
     from ...socket import Socket
+    from .streams import StreamsDialect
 
 log = logging.getLogger(__name__)
 
@@ -41,25 +40,15 @@ class StreamRecovery:
     """The states of one namespace's sockets. Implements ``RecoveryStore``."""
 
     shared = True
-    #: Tells the other servers that a socket, by its id, is here now.
-    announce: Callable[[str], None]
 
     def __init__(
-        self,
-        namespace: Namespace,
-        options: RecoveryOptions,
-        sessions: Sessions,
-        reader: LogReader,
-        codec: LogCodec,
-        pending: Pending,
+        self, namespace: Namespace, options: RecoveryOptions, sessions: Sessions, dialect: StreamsDialect
     ) -> None:
         self.present: dict[str, str] = {}
-        self.reader = reader
         self._namespace = namespace
         self._options = options
         self._sessions = sessions
-        self._codec = codec
-        self._pending = pending
+        self._dialect = dialect
         self._restoring = 0
         # What was last written of those who are here: private id -> a hash of it.
         self._written: dict[str, int] = {}
@@ -71,7 +60,7 @@ class StreamRecovery:
 
     @property
     def position(self) -> str:
-        return self.reader.position or ""
+        return self._dialect.reader.position or ""
 
     @property
     def empty(self) -> bool:
@@ -80,6 +69,7 @@ class StreamRecovery:
     def enter(self, sid: str) -> Presence:
         presence = Presence(secrets.token_urlsafe(15), self.position)
         self.present[presence.pid] = sid
+        self._dialect.attend(self._namespace.name, self)
         return presence
 
     # -- sessions ----------------------------------------------------------------------------------------------------
@@ -121,7 +111,7 @@ class StreamRecovery:
 
     def _session(self, state: SavedState) -> dict[str, Any]:
         rooms = {room: since for room, since in state.rooms.items() if type(room) in (str, int)}
-        began = self.reader.began or ""
+        began = self._dialect.reader.began or ""
         return {
             "sid": state.sid,
             "pid": state.presence.pid,
@@ -162,7 +152,7 @@ class StreamRecovery:
     def restore(self, pid: str, offset: str | None, now: float) -> tuple[SavedState, list[PreparedMessage]] | None:
         if not _PID.fullmatch(pid) or (offset is not None and not OFFSET.fullmatch(offset)):
             return None
-        if self._pending.out:
+        if self._dialect.pending.out:
             return None  # Redis has been away for a while: nobody shall wait for it
         self._restoring += 1
         try:
@@ -174,20 +164,21 @@ class StreamRecovery:
             self._restoring -= 1
 
     def _restore(self, pid: str, offset: str | None) -> tuple[SavedState, list[PreparedMessage]] | None:
-        self.reader.wait(PATIENCE)
+        self._dialect.attend(self._namespace.name, self)
+        self._dialect.reader.wait(PATIENCE)
         session = self._sessions.take(pid)
         found = None if session is None else _state_of(session, pid, offset, self._namespace.name)
         if session is None or found is None:
             return None
         state, start, since = found
         if session.get("server") not in (None, self._sessions.bus.uid):
-            self.announce(state.sid)
+            self._dialect.announce(self._namespace.name, state.sid)
         missed = self._missed(state.sid, start, since)
         if missed is None:
             return None
-        if not self._pending.any_early:
+        if not self._dialect.pending.any_early:
             self._late.clear()
-        self._late[state.sid] = self._pending.tick()
+        self._late[state.sid] = self._dialect.pending.tick()
         return state, missed
 
     def _missed(self, sid: str, start: str, since: dict[Any, Number]) -> list[PreparedMessage] | None:
@@ -195,13 +186,13 @@ class StreamRecovery:
 
         When it returns, the reader is not beyond what was looked at.
         """
-        if number(start) <= self.reader.lost_up_to or not self._reaches_back_to(start):
+        if number(start) <= self._dialect.reader.lost_up_to or not self._reaches_back_to(start):
             return None
         seen = self._seen_before(start)
         missed: list[PreparedMessage] = []
         size, last, deadline = 0, start, time.monotonic() + PATIENCE
         while True:
-            known = self.reader.wait(PATIENCE)
+            known = self._dialect.reader.wait(PATIENCE)
             page = self._ask("XRANGE", following(last), "+", "COUNT", PAGE)
             for raw, fields in page:
                 last = raw.decode()
@@ -231,13 +222,13 @@ class StreamRecovery:
         if not length:
             return True
         # (Servers before Redis 7 don't count what they had.)
-        about = insist(self._sessions.bus.publisher.ask, "XINFO", "STREAM", self.reader.stream)
+        about = insist(self._sessions.bus.publisher.ask, "XINFO", "STREAM", self._dialect.reader.stream)
         return bool(dict(zip(about[::2], about[1::2], strict=True)).get(b"entries-added") == length)
 
     def _seen_before(self, start: str) -> Seen:
         """Which entries there were up to ``start``, as far as a repetition of them may be after it."""
         seen = Seen()
-        began = self.reader.began
+        began = self._dialect.reader.began
         if began is None or number(start) < number(began):
             for _, fields in reversed(self._ask("XREVRANGE", start, "-", "COUNT", LOOK_BACK)):
                 _entry_if_new(fields, seen)
@@ -250,7 +241,7 @@ class StreamRecovery:
         entry = _entry_if_new(fields, seen)
         if entry is None or not entry.is_broadcast or entry.namespace != self._namespace.name:
             return None
-        if self.reader.is_repetition(identifier, entry):
+        if self._dialect.reader.is_repetition(identifier, entry):
             return None
         position = number(identifier)
 
@@ -258,7 +249,7 @@ class StreamRecovery:
             return any(room in since and since[room] < position for room in rooms)
 
         try:
-            broadcast = self._codec.decode(entry.kind, entry.data)
+            broadcast = self._dialect.log_codec.decode(entry.kind, entry.data)
             if not isinstance(broadcast, Broadcast) or broadcast.volatile:
                 return None
             if (broadcast.rooms and not in_any(broadcast.rooms)) or in_any(broadcast.excepted):
@@ -272,7 +263,7 @@ class StreamRecovery:
         return message
 
     def _ask(self, command: str, *arguments: str | int) -> Any:
-        return insist(self._sessions.bus.publisher.ask, command, self.reader.stream, *arguments)
+        return insist(self._sessions.bus.publisher.ask, command, self._dialect.reader.stream, *arguments)
 
 
 def _entry_if_new(raw: Iterable[bytes], seen: Seen) -> Entry | None:

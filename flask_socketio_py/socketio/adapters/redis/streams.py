@@ -69,7 +69,7 @@ class StreamsDialect:
         self._max_length = max_length
         self.bus = Bus(url, self._hear, max_size=max_size, on_state=self._on_writing)
         self._codec = ClusterCodec(MSGPACK_JAVASCRIPT, default)
-        self._log_codec = LogCodec(self._codec)
+        self.log_codec = LogCodec(self._codec)
         self.pending = Pending(self._deliver_here)
         self.reader = self._new_reader()
         self._sessions: Sessions | None = None
@@ -102,8 +102,6 @@ class StreamsDialect:
         self._writes = self._reads = False
         self.pending.start()
         self.reader = self._new_reader()
-        for recovery in self._recoveries.values():
-            recovery.reader = self.reader
         self.reader.start()
         self.bus.start()
 
@@ -148,10 +146,15 @@ class StreamsDialect:
             self._sessions = Sessions(
                 self.bus, self._prefix, self._codec.msgpack, namespace.server.engine.timekeeper, options
             )
-        recovery = StreamRecovery(namespace, options, self._sessions, self.reader, self._log_codec, self.pending)
-        recovery.announce = partial(self._announce, namespace.name)
-        self._recoveries[namespace.name] = recovery
-        return recovery
+        return StreamRecovery(namespace, options, self._sessions, self)
+
+    def attend(self, namespace: str, recovery: StreamRecovery) -> None:
+        """Somebody is here who may come back. (Not every namespace that was made is used.)"""
+        self._recoveries[namespace] = recovery
+
+    def announce(self, namespace: str, sid: str) -> None:
+        """Let whoever still has this client's old connection know that it is here now."""
+        self._append(namespace, Disconnect((sid,), ()), next(self._sequence), None, "recovered", "1")
 
     def waiting(self, namespace: str) -> list[Broadcast]:
         return self.pending.of(namespace)
@@ -188,7 +191,7 @@ class StreamsDialect:
         done: Callable[[Any], None] | None = None,
         *further: str,
     ) -> None:
-        kind, data = self._log_codec.encode(operation)
+        kind, data = self.log_codec.encode(operation)
         shapes.with_size(data, self._max_size)
         self.bus.publisher.send(
             *("XADD", self.channel, "MAXLEN", "~", self._max_length, "*"),
@@ -207,10 +210,6 @@ class StreamsDialect:
         else:
             self.pending.written(number)
 
-    def _announce(self, namespace: str, sid: str) -> None:
-        """Let whoever still has this client's old connection know that it is here now."""
-        self._append(namespace, Disconnect((sid,), ()), next(self._sequence), None, "recovered", "1")
-
     # -- what is said ------------------------------------------------------------------------------------------------
 
     def _hear(self, channel: bytes, data: bytes) -> None:
@@ -224,7 +223,7 @@ class StreamsDialect:
         if entry.namespace not in self._namespaces or self._receive is None or (own and not entry.is_broadcast):
             return  # the last: it was done at once
         recovery = self._recoveries.get(entry.namespace)
-        operation = self._log_codec.decode(entry.kind, entry.data)
+        operation = self.log_codec.decode(entry.kind, entry.data)
         if entry.recovered and isinstance(operation, Disconnect):
             if recovery is not None:
                 recovery.taken_over(str(operation.rooms[0]), identifier)

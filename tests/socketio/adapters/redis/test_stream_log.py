@@ -6,7 +6,6 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from socketio.values import binary, exactly, values
 
 from flask_socketio_py.errors import PacketError
 from flask_socketio_py.socketio.adapters.cluster_codec import ClusterCodec
@@ -22,6 +21,7 @@ from flask_socketio_py.socketio.adapters.redis.stream_log import (
     number,
 )
 from flask_socketio_py.socketio.msgpack_codec import MSGPACK_JAVASCRIPT
+from socketio.values import binary, exactly, values
 
 CODEC = LogCodec(ClusterCodec(MSGPACK_JAVASCRIPT))
 #: What @socket.io/redis-streams-adapter 0.3.1 wrote: type, data, and what it means.

@@ -239,6 +239,53 @@ def test_the_old_connection_hangs_on_another_server(cluster, pair):
     assert second.of("/").sockets == {}
 
 
+def test_in_a_dynamic_namespace(cluster, pair):
+    for server in pair:
+        server.application.searches["/dynamic"] = lambda socket: "/chat"
+    first, second = pair
+    traveller = Traveller(first)
+    old = traveller.go(first, "/dynamic")
+    second.of("/dynamic")
+    to(second, namespace="/dynamic").emit("n", 1)
+    assert numbers(traveller, 1) == [1]
+    back = traveller.go(second, "/dynamic")
+    assert back.recovered
+    wait_until(lambda: not old.connected, "the old connection is ended")
+    first.namespaces.pop("/dynamic", None)  # nobody is there
+    traveller.vanish()
+    to(second, namespace="/dynamic").emit("n", 2)
+    assert traveller.go(first, "/dynamic").recovered
+    assert numbers(traveller, 2) == [1, 2]
+
+
+def test_handlers_that_run_one_after_the_other(cluster):
+    first, second = cluster.add(async_handlers=False), cluster.add(async_handlers=False)
+    traveller = Traveller(first)
+    traveller.go(first)
+    to(first).emit("n", 1)
+    traveller.wait(1)
+    traveller.vanish()
+    to(first).emit("n", 2)
+    assert traveller.go(second).recovered
+    assert numbers(traveller, 2) == [1, 2]
+
+
+def test_the_client_goes_while_it_is_looked_for(cluster, pair):
+    first, second = pair
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 1)
+    traveller.wait(1)
+    traveller.vanish()
+    for _ in range(20):
+        traveller.server = second
+        traveller.connect()
+        traveller.vanish()
+        gevent.sleep(0.005)
+    assert traveller.go(first).recovered
+    assert numbers(traveller, 1) == [1]
+
+
 def test_the_old_connection_hangs_on_the_same_server(cluster, pair):
     traveller = Traveller(pair[0])
     old = traveller.go(pair[0])

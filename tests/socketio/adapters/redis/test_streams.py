@@ -1,4 +1,4 @@
-"""Owns the log as the servers of one cluster use it, with Redis in order: what is written, who is given what and when."""
+"""Owns the log as the servers of one cluster use it, with Redis in order: what is written, who is given what when."""
 
 import base64
 import json
