@@ -78,6 +78,9 @@ class StreamRecovery:
         if socket.presence is not None and (entered or socket.presence.pid in self._written):
             if entered:
                 self.write(socket, again=True)
+                if socket.presence.recovered:
+                    # And once more in a moment: where it comes from, its old state may still be about to be written.
+                    self._written[socket.presence.pid] = 0
             self._sessions.watch(self, socket, entered=entered)
 
     def write(self, socket: Socket, *, again: bool = False) -> bool:

@@ -167,6 +167,7 @@ def test_redis_restarts_empty(short_grace, caplog):
             to(first).emit("n", 3)
             assert witness.wait(3)[-1] == ["n", 3]
             witness.vanish()
+            wait_until(lambda: not dialect_of(second).bus.publisher.waiting, "its session is there again")
             to(first).emit("n", 4)
             assert witness.go(first).recovered  # from after it
             assert witness.wait(4)[-1] == ["n", 4]

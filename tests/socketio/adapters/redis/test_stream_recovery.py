@@ -339,6 +339,26 @@ def test_sessions_are_refreshed(server):
         cluster.close()
 
 
+def test_a_last_word_that_comes_late_is_put_right(cluster, pair):
+    """The server that a client comes from may be slower than the client."""
+    first, second = pair
+    traveller = Traveller(first)
+    traveller.go(first)
+    emit(first, 1)
+    traveller.wait(1)
+    traveller.vanish()
+    wait_until(lambda: not dialect_of(first).bus.publisher.waiting, "it is kept")
+    [key] = keys(cluster)
+    old = cluster.redis.ask("GET", key)
+    back = traveller.go(second)
+    back.join("red")
+    wait_until(lambda: cluster.redis.ask("GET", key) not in (None, old), "it is kept again")
+    cluster.redis.ask("SET", key, old, "PX", 30_000)
+    gevent.sleep(1.3)
+    forget(second)
+    assert set(traveller.go(first).rooms) == {back.id, "red"}
+
+
 def test_many_pages_while_more_is_emitted(cluster, pair):
     first, second = pair
     traveller = Traveller(first)

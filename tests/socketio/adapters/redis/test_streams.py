@@ -34,7 +34,8 @@ def make(server):
 
 def entries(redis, stream="socket.io"):
     """The ids and the fields of all entries."""
-    return redis.ask("XRANGE", stream, "-", "+")
+    with redis.client() as client:
+        return client.xrange(stream)
 
 
 def got(peer, count=1):
