@@ -86,3 +86,21 @@ class Traveller(Browser):
 
         wait_until(enough, f"{count} {what}: {self.events[-3:]}")
         return [event[:-1] for event in self.events]
+
+
+def numbers(traveller, count):
+    """The numbers of the events named ``n``."""
+    return [event[1] for event in traveller.wait(count) if event[0] == "n"]
+
+
+def emit(server, *values, rooms=()):
+    for value in values:
+        to(server, *rooms).emit("n", value)
+
+
+def keys(cluster):
+    return cluster.redis.ask("KEYS", "sio:session:*")
+
+
+def ttl(cluster):
+    return [cluster.redis.ask("PTTL", key) for key in keys(cluster)]

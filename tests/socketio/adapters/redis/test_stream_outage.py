@@ -9,7 +9,7 @@ from redis_server import RedisServer
 from flask_socketio_py.errors import ClusterError
 from flask_socketio_py.socketio.adapters.redis import publisher, stream_pending
 
-from .streaming import Cluster, Traveller, dialect_of, to
+from .streaming import Cluster, Traveller, dialect_of, forget, to
 
 #: Long enough for a restart of Redis, short enough to wait for.
 GRACE = 1.5
@@ -96,13 +96,15 @@ def test_who_comes_back_after_an_outage_is_given_what_was_delivered_early(cluste
     traveller.vanish()
     dialect = dialect_of(first)
     wait_until(lambda: not dialect.bus.publisher.waiting, "all is said")
-    dialect.pending.changed(False)  # it can write and read, but must believe otherwise
+    dialect.pending.changed(False)  # it can read and write, but the log will be late
     dialect.pending.out = True
+    dialect.bus.publisher.send("BLPOP", "nothing", 1)
     to(first).emit("n", 1)
     number = max(dialect.pending._waiting)
     wait_until(lambda: number not in dialect.pending._waiting or dialect.pending.any_early, "it is early")
     dialect.pending.out = False  # Redis has just come back
     assert traveller.go(first).recovered
+    assert len(traveller.events) == 1
     assert traveller.wait(2) == [["n", 0], ["n", 1]]
     witness.read()
     assert len(witness.events) == 2
@@ -171,6 +173,33 @@ def test_redis_restarts_empty(short_grace, caplog):
             to(first).emit("n", 4)
             assert witness.go(first).recovered  # from after it
             assert witness.wait(4)[-1] == ["n", 4]
+        finally:
+            cluster.close()
+    assert "Redis has lost" in caplog.text
+
+
+def test_redis_restarts_behind(caplog):
+    with RedisServer() as redis:
+        cluster = Cluster(redis)
+        try:
+            first, second = cluster.add(), cluster.add()
+            traveller = Traveller(first)
+            traveller.go(first)
+            to(first).emit("n", 1)
+            traveller.wait(1)
+            wait_until(lambda: not dialect_of(first).bus.publisher.waiting, "all is kept")
+            redis.ask("SAVE")
+            to(first).emit("n", 2)
+            traveller.wait(2)
+            redis.restart()
+            for server in (first, second):
+                wait_until(lambda server=server: dialect_of(server).reader.lost_up_to > (0, 0), "it is noticed")
+                here(server)
+            forget(first)
+            traveller.offsets["/"] = traveller.events[0][-1]  # it is there still, but what came after it is not
+            assert not traveller.go(second).recovered
+            to(second).emit("n", 3)
+            assert traveller.wait(3)[-1] == ["n", 3]
         finally:
             cluster.close()
     assert "Redis has lost" in caplog.text
