@@ -111,11 +111,12 @@ class Cluster:
         self.requests_timeout = requests_timeout
         self._open: dict[str, _Open] = {}
         self._started_in = 0
+        self._closed = False
 
     def start(self) -> None:
         """Begin to listen, in the process and thread that serves; a second time changes nothing."""
         # After a fork the child is a server of its own.
-        if self._started_in != os.getpid() and self.server.find_hub():
+        if self._started_in != os.getpid() and not self._closed and self.server.find_hub():
             self._started_in = os.getpid()
             self.dialect.start(self.receive)
             for name in {*self.server.namespaces, *self.server.listener.static_namespaces()}:
@@ -140,6 +141,7 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster."""
+        self._closed = True
         if self._started_in:
             self._started_in = 0
             self.dialect.close()
