@@ -5,6 +5,7 @@ happens but a line in the log; and what ours say in return is what official serv
 import json
 import logging
 
+import msgpack
 import pytest
 from contract.waiting import wait_until
 from redis_server import RedisServer
@@ -94,6 +95,32 @@ def test_malformed_messages_on_every_channel(attack, caplog):
     warnings = [record for record in caplog.records if "can't be read" in record.message]
     assert len(warnings) == 1  # and not one for each
     assert all(record.levelno <= logging.WARNING for record in caplog.records)
+
+
+def test_events_that_no_client_may_be_sent(attack, caplog):
+    node, foreigner, *_ = attack
+    for data in (["disconnect", 1], ["x", *[b"\1"] * 11]):
+        for request_id in (None, "x"):
+            broadcast = Broadcast(data, request_id=request_id)
+            channel, message = encoded(node, broadcast)
+            foreigner.say(channel, message)
+    assert intact(node, foreigner, last_message(node))
+    assert not [record for record in caplog.records if record.exc_info], "no traceback"
+    assert caplog.records
+
+
+def encoded(node, broadcast):
+    """The channel and the message, as one would send it who checks nothing."""
+    packet = {"type": 2, "data": broadcast.data, "nsp": "/"}
+    options = {"rooms": [], "except": [], "flags": {}}
+    asked = {} if broadcast.request_id is None else {"requestId": broadcast.request_id}
+    if isinstance(node.dialect, ShardedDialect):
+        data = {"packet": packet, **asked, "opts": options}
+        return "socket.io#/#", msgpack.packb({"type": 3, "data": data, "uid": "c847e86ecab2f8fc", "nsp": "/"})
+    if asked:
+        message = {"uid": "u", **asked, "type": 7, "packet": packet, "opts": options}
+        return "socket.io-request#/#", msgpack.packb(message)
+    return "socket.io#/#", msgpack.packb(["u", packet, options])
 
 
 def test_what_ours_answer_is_what_official_servers_understand(attack):

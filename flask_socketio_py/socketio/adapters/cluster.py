@@ -217,6 +217,9 @@ class Cluster:
                 self._answer_for_nobody(name, operation, reply_to)
             elif isinstance(operation, Broadcast) and operation.request_id is not None:
                 self.dialect.reply(name, reply_to, AckCount(operation.request_id, 0))
+        except (TypeError, ValueError) as error:
+            # The other's mistake, or something of ours that can't be told: a traceback would help nobody.
+            log.warning("what another server said could not be done: %s: %s", type(operation).__name__, error)
         except Exception:
             log.exception("what another server said could not be done: %s", type(operation).__name__)
 
