@@ -164,6 +164,24 @@ def test_after_the_end_nothing_is_said(node, foreigner):
     assert node.dialect.status.state == "idle"
 
 
+def test_while_redis_is_away_this_server_serves_its_own_clients(own_server, opened):
+    node = opened(Node(ClassicDialect(own_server.url)))
+    own_server.kill()
+    wait_until(lambda: node.dialect.status.state == "disconnected", "it is known that Redis is away")
+    to(node).emit("here")
+    assert node.got() == [["here"]]
+    found = to(node).fetch_sockets()
+    assert [socket.id for socket in found] == [node.socket.id]
+    own_server.start()
+    node.ready()
+    foreigner = opened(Foreigner(own_server))
+    foreigner.say("socket.io#/#", broadcast("from elsewhere"))
+    assert node.got() == [["from elsewhere"]]
+    to(node).emit("again")
+    again = broadcast("again", uid=node.dialect.bus.uid)
+    wait_until(lambda: ("socket.io#/#", again) in foreigner.listen(), "others are told again")
+
+
 def test_the_url_chooses_the_dialect(server):
     chosen = configured(message_queue=server.url, channel="mine", max_cluster_message_size=5)
     assert isinstance(chosen, ClassicDialect)
