@@ -77,6 +77,30 @@ def test_flags_are_understood(cluster):
         assert received(cluster, f"flags {member}") == only(cluster, *cluster.members)
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else "the core"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\ud800 alone",
+        {"__proto__": {"polluted": 1}},
+        {"toJSON": 1, "constructor": None},
+        nested(300),
+        2**63,
+        1e308,
+        "\0",
+    ],
+    ids=["surrogate", "proto", "names", "deep", "large", "double", "zero"],
+)
+def test_odd_data_hurts_nobody(cluster, value):
+    for member in cluster.members:
+        member.do("emit", args=["odd", value, b"\1"])
+        member.do("server_emit", args=["note", value])
+    assert received(cluster, "odd") == {member.name: 4 for member in cluster.members}
+
+
 def test_rooms_and_exceptions(cluster):
     join(cluster, "red", "blue", "red", "blue")
     reds, blues = cluster.members[::2], cluster.members[1::2]

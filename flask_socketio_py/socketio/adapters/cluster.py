@@ -123,11 +123,12 @@ class Cluster:
         self.requests_timeout = requests_timeout
         self._open: dict[str, _Open] = {}
         self._started_in = 0
+        self._closed = False
 
     def start(self) -> None:
         """Begin to listen, in the process and thread that serves; a second time changes nothing."""
         # After a fork the child is a server of its own.
-        if self._started_in != os.getpid() and self.server.find_hub():
+        if self._started_in != os.getpid() and not self._closed and self.server.find_hub():
             self._started_in = os.getpid()
             self.dialect.start(self.receive)
             for name in {*self.server.namespaces, *self.server.listener.static_namespaces()}:
@@ -152,6 +153,7 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster."""
+        self._closed = True
         if self._started_in:
             self._started_in = 0
             self.dialect.close()
@@ -236,6 +238,9 @@ class Cluster:
                 self._answer_for_nobody(name, operation, reply_to)
             elif isinstance(operation, Broadcast) and operation.request_id is not None:
                 self.dialect.reply(name, reply_to, AckCount(operation.request_id, 0))
+        except (TypeError, ValueError) as error:
+            # The other's mistake, or something of ours that can't be told: a traceback would help nobody.
+            log.warning("what another server said could not be done: %s: %s", type(operation).__name__, error)
         except Exception:
             log.exception("what another server said could not be done: %s", type(operation).__name__)
 

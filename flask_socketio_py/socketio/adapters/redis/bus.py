@@ -107,9 +107,9 @@ class Bus:
         """How many others hear a channel; ``listening``: we do, too. With nobody to be reached, 0. May block."""
         if self.closed:
             return 0
-        if self.subscriber.home.here and getcurrent() is not get_hub():
-            # Else we would be counted or not, as it happens.
-            self.subscriber.ready(PATIENCE)
+        # Else we would be counted or not, as it happens.
+        if self.subscriber.home.here and getcurrent() is not get_hub() and not self.subscriber.ready(PATIENCE):
+            return 0
         try:
             count = self.publisher.count_subscribers(channel, sharded=self._sharded, timeout=PATIENCE)
         except ClusterError as error:

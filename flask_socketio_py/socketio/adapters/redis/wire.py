@@ -14,17 +14,19 @@ import select
 import socket as standard_socket
 import ssl as standard_ssl
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent.socket
 import gevent.ssl
-from redis.connection import Connection
+from redis.connection import Connection, DefaultParser
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     ClusterDownError,
     ConnectionError,
     MasterDownError,
+    MovedError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -48,6 +50,19 @@ PASSING = (ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
 KEYLESS = frozenset(
     ("PUBLISH", "PUBSUB", "PING", "CLUSTER", "SENTINEL", "ROLE", "INFO", "TIME", "CLIENT", "CONFIG", "MULTI", "EXEC")
 )
+
+
+class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
+    """redis-py's. In its version 5 only its cluster client knew the answers of a cluster."""
+
+    EXCEPTION_CLASSES: ClassVar[dict[str, Any]] = {
+        **DefaultParser.EXCEPTION_CLASSES,
+        "ASK": AskError,
+        "CLUSTERDOWN": ClusterDownError,
+        "MASTERDOWN": MasterDownError,
+        "MOVED": MovedError,
+        "TRYAGAIN": TryAgainError,
+    }
 
 
 def pack(command: Command) -> bytes:
@@ -136,6 +151,7 @@ class Wire(Connection):
             socket_timeout=TIMEOUT if timeout is None else timeout,
             socket_connect_timeout=TIMEOUT,
             protocol=2,
+            parser_class=_Parser,
             redis_connect_func=Wire._introduce,
         )
         try:

@@ -21,15 +21,20 @@ from .proxy import Proxy
 
 
 class Ticking:
-    """Measures the longest time for which the hub did not run a greenlet that wanted to run every few milliseconds."""
+    """Measures the longest time for which the hub did not run a greenlet that wanted to run every few milliseconds.
+
+    It must be a small part of the time that the fault lasted: whoever waits for Redis waits that long.
+    """
 
     def __enter__(self):
-        self.longest = 0.0
+        self.longest, self.began = 0.0, time.monotonic()
         self._greenlet = gevent.spawn(self._tick)
         return self
 
     def __exit__(self, *exc):
         self._greenlet.kill()
+        if exc[0] is None:
+            assert self.longest < (time.monotonic() - self.began) / 2
 
     def _tick(self):
         while True:
@@ -49,7 +54,7 @@ def test_away_at_the_start_is_visible_and_harms_nobody(opened, caplog):
     server = RedisServer()
     try:
         heard, got = [], []
-        with Ticking() as ticking:
+        with Ticking():
             publisher = opened(Publisher(server.url))
             subscriber = opened(Subscriber(server.url, lambda *message: heard.append(message)))
             reader = opened(StreamReader(server.url, {"s": "0-0"}, lambda _, entries: got.extend(entries), block=0.3))
@@ -63,7 +68,6 @@ def test_away_at_the_start_is_visible_and_harms_nobody(opened, caplog):
             with pytest.raises(ClusterError, match=r"GET failed: no reply within 0.1 s \(disconnected\)"):
                 publisher.ask("GET", "k", timeout=0.1)
             gevent.sleep(0.3)
-        assert ticking.longest < 0.2
         # Many attempts, one line for each connection.
         assert caplog.text.count("no connection: ConnectionError (Connection refused); trying again") == 4
         server.start()
@@ -86,7 +90,7 @@ def test_channels_reconnect_and_the_sender_knows_what_was_lost(own_server, subsc
             sent[0] += 1
             gevent.sleep(0.005)
 
-    with Ticking() as ticking:
+    with Ticking():
         sending = gevent.spawn(send)
         wait_until(lambda: len(subscriber.heard) > 20)
         pool.spawn(own_server.kill).get()
@@ -97,7 +101,6 @@ def test_channels_reconnect_and_the_sender_knows_what_was_lost(own_server, subsc
         stop.append(True)
         sending.get()
         wait_until(lambda: len(answers) == sent[0])
-    assert ticking.longest < 0.3
     lost = sum(isinstance(answer, ClusterError) for answer in answers)
     assert lost == publisher.lost
     # Redis says how many heard it: a message that it took while nobody was back yet is known, too.
@@ -105,7 +108,7 @@ def test_channels_reconnect_and_the_sender_knows_what_was_lost(own_server, subsc
     wait_until(lambda: len({data for _, data in subscriber.heard}) >= sent[0] - lost - unheard)
 
 
-def test_a_paused_server_blocks_only_who_asks_it_and_gets_no_message_twice(own_server, subscribe, opened, short):
+def test_a_paused_server_blocks_only_who_asks_it_and_gets_no_message_twice(own_server, subscribe, opened):
     subscriber = subscribe(own_server, "a")
     publisher = opened(Publisher(own_server.url))
     assert publisher.ask("PING") == b"PONG"
@@ -113,13 +116,12 @@ def test_a_paused_server_blocks_only_who_asks_it_and_gets_no_message_twice(own_s
     answers = []
     own_server.pause()
     try:
-        with Ticking() as ticking:
+        with Ticking():
             for number in range(50):
                 publisher.send("PUBLISH", "a", number, done=answers.append)
             with pytest.raises(ClusterError):
                 publisher.ask("GET", "k", timeout=0.2)
             wait_until(lambda: len(answers) == 50)
-        assert ticking.longest < 0.2
         assert publisher.lost == 50
         assert publisher.status.state == "disconnected"
     finally:
