@@ -42,8 +42,12 @@ SOCKETS = st.builds(
 )
 SIZES = st.dictionaries(TEXTS | NUMBERS, st.integers(0, 1000), max_size=3)
 
-BROADCASTS = st.builds(Broadcast, EVENTS, ROOMS, ROOMS, st.booleans(), st.booleans(), st.none(), st.none())
-ASKING = st.builds(Broadcast, EVENTS, ROOMS, ROOMS, st.booleans(), st.booleans(), IDS, st.none() | TIMES)
+BROADCASTS = st.builds(
+    Broadcast, EVENTS, ROOMS, ROOMS, st.booleans(), st.booleans(), st.none(), st.none(), st.just(False)
+)
+ASKING = st.builds(
+    Broadcast, EVENTS, ROOMS, ROOMS, st.booleans(), st.booleans(), IDS, st.none() | TIMES, st.just(False)
+)
 REQUESTS = st.one_of(
     ASKING,
     st.builds(Join, ROOMS, ROOMS, ROOMS),
