@@ -9,8 +9,7 @@
     │   ├── TimeoutError                an acknowledgement did not arrive in time (also a builtin TimeoutError)
     │   │   ├── DisconnectedError       ... and never will: the client has gone
     │   │   └── BroadcastTimeoutError   ... from some of the receivers of a broadcast
-    │   ├── ClusterError                the other servers can't be told
-    │   ├── ClusterError                the other servers can't be told
+    │   ├── ClusterError                the message queue is away, refused a command, or can take no more
     │   └── PeerError                   the peer broke a protocol: ends its connection, is never a traceback
     │       ├── PacketError             a packet that can't be decoded
     │       └── EngineIOError           an HTTP request the Engine.IO server refuses, with the protocol's code
@@ -77,7 +76,10 @@ class BroadcastTimeoutError(TimeoutError):
 
 
 class ClusterError(SocketIOError):
-    """The other servers can't be told: they can't be reached, and as much waits for them as may."""
+    """The message queue could not do what was asked: it is away, it refused, or too much waits for it already.
+
+    The message names the command and the kind of failure; neither credentials nor payloads.
+    """
 
 
 class PeerError(SocketIOError):

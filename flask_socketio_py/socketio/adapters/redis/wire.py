@@ -1,0 +1,257 @@
+"""One connection to one Redis server, and what goes over it: redis-py's, with sockets of our choice.
+
+Owns opening (TCP, TLS or Unix socket; authentication, database, proof of life), the encoding of commands, and what
+may be said of an error. Never retries: whoever uses a wire decides. With gevent's sockets it blocks its greenlet
+only, whether the process is patched or not; with the standard library's it blocks the thread.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import re
+import select
+import socket as standard_socket
+import ssl as standard_ssl
+from types import ModuleType
+from typing import Any
+
+import gevent.socket
+import gevent.ssl
+from redis.connection import Connection
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    ClusterDownError,
+    ConnectionError,
+    MasterDownError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
+
+from ....errors import ClusterError
+from .urls import Address, RedisURL
+
+_WORDS = re.compile(r"[\w ().-]{0,100}", re.ASCII)
+Command = tuple[str | bytes | int, ...]
+
+#: Seconds that a server may take to accept a connection, and to answer a command.
+TIMEOUT = 2.0
+#: What a wire may raise when it is of no more use.
+BROKEN = (RedisError, OSError)
+#: Answers that say "not here, not now": another connection, a little later, may do.
+PASSING = (ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
+#: Commands whose first argument is no key.
+KEYLESS = frozenset(
+    ("PUBLISH", "PUBSUB", "PING", "CLUSTER", "SENTINEL", "ROLE", "INFO", "TIME", "CLIENT", "CONFIG", "MULTI", "EXEC")
+)
+
+
+def pack(command: Command) -> bytes:
+    """A command as Redis reads it (RESP, array of bulk strings).
+
+    Raises:
+        TypeError: for an argument that is neither str, bytes nor int, or no command at all.
+    """
+    if not command:
+        raise TypeError("a command has at least its name")
+    pieces = [b"*%d\r\n" % len(command)]
+    for argument in command:
+        if isinstance(argument, str):
+            argument = argument.encode()
+        elif isinstance(argument, int) and not isinstance(argument, bool):
+            argument = b"%d" % argument
+        elif not isinstance(argument, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a command's arguments must be str, bytes or int, not {type(argument).__name__}")
+        pieces += (b"$%d\r\n" % len(argument), argument, b"\r\n")
+    return b"".join(pieces)
+
+
+def name_of(command: Command) -> str:
+    """The name of a command, for messages."""
+    name = command[0] if command else ""
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+
+
+def key_of(command: Command) -> bytes | None:
+    """The key or sharded channel that decides which server of a cluster a command goes to; ``None``: any."""
+    name = name_of(command).upper()
+    if len(command) < 2 or name in KEYLESS:
+        return None
+    key = command[2] if name == "XINFO" and len(command) > 2 else command[1]
+    return key if isinstance(key, bytes) else str(key).encode()
+
+
+def describe(error: BaseException) -> str:
+    """An error for a log: its class, and what the system says. What a server writes may quote what it was sent."""
+    name = type(error).__name__
+    if isinstance(error, AuthenticationError):
+        return f"{name} (wrong or missing user name or password)"
+    if isinstance(error, ClusterError):
+        return str(error)
+    cause = error if isinstance(error, OSError) else error.__context__
+    reason = getattr(cause, "strerror", None)
+    return f"{name} ({reason})" if reason else name
+
+
+def refused(name: str, error: BaseException) -> ClusterError:
+    """The error for the user, from the answer to a command."""
+    detail = describe(error)
+    if isinstance(error, ResponseError):
+        # What was sent is quoted after the first mark: "ERR unknown command 'X', with args beginning with: ...".
+        words = _WORDS.match(str(error))
+        detail = f"Redis refused it: {words[0].strip() if words else ''}"
+    return ClusterError(f"{name} failed: {detail}")
+
+
+class Wire(Connection):
+    """A connection that is open once it is made; RESP 2, replies as bytes.
+
+    Raises:
+        RedisError, OSError: the server could not be reached, or did not let us in.
+    """
+
+    def __init__(
+        self,
+        url: RedisURL,
+        address: Address,
+        *,
+        timeout: float = TIMEOUT,
+        sockets: ModuleType = gevent.socket,
+        sentinel: bool = False,
+    ) -> None:
+        self._url = url
+        self._sentinel = sentinel
+        self._sockets = sockets
+        self._raw: Any = None
+        super().__init__(  # type: ignore[no-untyped-call]
+            host=address.host,
+            port=address.port,
+            db=0 if sentinel else url.database,
+            username=url.sentinel_username if sentinel else url.username,
+            password=url.sentinel_password if sentinel else url.password,
+            socket_timeout=timeout,
+            socket_connect_timeout=TIMEOUT,
+            protocol=2,
+            redis_connect_func=Wire._introduce,
+        )
+        try:
+            self.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            # redis-py forgets a socket whose greenlet is killed in the midst.
+            self.close()
+            raise
+
+    def _connect(self) -> Any:
+        sockets = self._sockets
+        error: OSError | None = None
+        for family, kind, protocol, _, place in self._places():
+            sock = sockets.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self.socket_connect_timeout)
+                if self.port:
+                    sock.setsockopt(standard_socket.IPPROTO_TCP, standard_socket.TCP_NODELAY, 1)
+                    sock.setsockopt(standard_socket.SOL_SOCKET, standard_socket.SO_KEEPALIVE, 1)
+                sock.connect(place)
+                if self._url.tls is not None:
+                    sock = self._wrapped(sock)
+                self._raw = sock
+                # The first answers, too, must come within a short time: afterwards the wire's own timeout holds.
+                return sock
+            except OSError as failed:
+                error = failed
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+        raise error or OSError("the host has no address")
+
+    def _places(self) -> Any:
+        if not self.port:
+            return [(standard_socket.AF_UNIX, standard_socket.SOCK_STREAM, 0, "", self.host)]
+        return self._sockets.getaddrinfo(self.host, self.port, 0, standard_socket.SOCK_STREAM)
+
+    def _wrapped(self, sock: Any) -> Any:
+        tls = self._url.tls
+        assert tls is not None
+        module: Any = gevent.ssl if self._sockets is gevent.socket else standard_ssl
+        context = module.SSLContext(standard_ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = tls.check_hostname
+        context.verify_mode = {
+            "none": standard_ssl.CERT_NONE,
+            "optional": standard_ssl.CERT_OPTIONAL,
+            "required": standard_ssl.CERT_REQUIRED,
+        }[tls.cert_reqs]
+        if tls.ca_certs is not None:
+            context.load_verify_locations(tls.ca_certs)
+        elif tls.cert_reqs != "none":
+            context.load_default_certs()
+        if tls.certfile is not None:
+            context.load_cert_chain(tls.certfile, tls.keyfile)
+        return context.wrap_socket(sock, server_hostname=self.host)
+
+    def _introduce(self) -> None:
+        """Authentication, database, and a sign of life: a stopped server accepts connections, too."""
+        self._parser.on_connect(self)
+        if self.password is not None:
+            secrets = (self.username, self.password) if self.username else (self.password,)
+            try:
+                self.ask("AUTH", *secrets)
+            except AuthenticationWrongNumberOfArgsError:
+                # Before Redis 6 there were no users.
+                self.ask("AUTH", self.password)
+        if self.db:
+            self.ask("SELECT", self.db)
+        if self._url.mode == "sentinel" and not self._sentinel:
+            if self.ask("ROLE")[0] != b"master":
+                raise ConnectionError("the sentinels' master is none")
+        else:
+            self.ask("PING")
+        self._raw.settimeout(self.socket_timeout)
+
+    def ask(self, *command: str | bytes | int) -> Any:
+        """The answer to one command. An answer that is an error is raised."""
+        self.write(pack(command))
+        return self.read()
+
+    def write(self, data: bytes) -> None:
+        """Send packed commands. What went wrong, the one who reads will find out, too: there is no wire any more."""
+        sock = self._raw
+        try:
+            sock.sendall(data)
+        except builtins.TimeoutError:
+            self.cut()
+            raise TimeoutError("the server does not read") from None
+        except OSError:
+            self.cut()
+            raise
+
+    def read(self) -> Any:
+        """The next answer. One that is an error is raised, and the wire stays; another error ends it."""
+        try:
+            return self.read_response(disable_decoding=True)
+        except (AttributeError, ValueError):
+            # redis-py's buffer, closed by someone else while we waited.
+            raise ConnectionError("the connection was closed") from None
+
+    def cut(self) -> None:
+        """End the connection under whoever reads from it, from any greenlet of the same hub."""
+        with contextlib.suppress(OSError):
+            self._raw.shutdown(standard_socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go. In a child after a fork this takes nothing from the parent."""
+        self.disconnect()  # type: ignore[no-untyped-call]
+
+    @property
+    def stale(self) -> bool:
+        """Whether there is something to read though nothing was asked: the end of the connection, most likely."""
+        poll = select.poll()
+        try:
+            poll.register(self._raw.fileno(), select.POLLIN)
+        except (OSError, ValueError):
+            return True
+        return bool(poll.poll(0))
