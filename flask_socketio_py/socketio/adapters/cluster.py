@@ -25,6 +25,7 @@ from .operations import (
     Fetched,
     Join,
     Leave,
+    NoAnswer,
     Operation,
     Reply,
     Request,
@@ -182,7 +183,7 @@ class Cluster:
     def receive(self, name: str, operation: Operation, reply_to: Any = None, offset: str | None = None) -> None:
         """Another server says something. Called in the hub: must not block and must not raise."""
         try:
-            if isinstance(operation, Fetched | Counted | ServerAnswer | AckCount | Ack):
+            if isinstance(operation, Fetched | Counted | ServerAnswer | AckCount | Ack | NoAnswer):
                 request = self._open.get(operation.request_id)
                 if request is not None:
                     request.on_reply(operation)
@@ -194,6 +195,8 @@ class Cluster:
                 self._answer_for_nobody(name, operation, reply_to)
             elif isinstance(operation, Broadcast) and operation.request_id is not None:
                 self.dialect.reply(name, reply_to, AckCount(operation.request_id, 0))
+        except (TypeError, ValueError) as error:
+            log.warning("what another server said could not be done: %s: %s", type(operation).__name__, error)
         except Exception:
             log.exception("what another server said could not be done: %s", type(operation).__name__)
 
@@ -234,7 +237,7 @@ class Cluster:
         def on_ack(args: list[Any] | None) -> None:
             if args is not None:
                 try:
-                    self.dialect.reply(namespace.name, reply_to, Ack(request_id, args[0] if args else None))
+                    self.dialect.reply(namespace.name, reply_to, Ack(request_id, args[0] if args else None, args))
                 except (TypeError, ValueError) as error:
                     log.warning("an acknowledgement could not be passed on: %s", error)
 
