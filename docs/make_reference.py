@@ -34,7 +34,7 @@ ELSEWHERE = {
     "Session": "",
 }
 #: Public only within the package, and sections of a source that hold nothing else.
-HIDDEN = {"Socket.extras", "Socket.held", "Socket.presence"}
+HIDDEN = {"Socket.admitted", "Socket.extras", "Socket.held", "Socket.presence"}
 HIDDEN_SECTIONS = {"for the layers around it"}
 #: Other classes than those exported that users make themselves.
 MADE_BY_USERS = {"PreparedMessage"}
@@ -52,12 +52,18 @@ MORE = {
     "Namespace.call": "More in [Acknowledgements](../howto/acknowledgements.md#asking-a-client).",
     "Parser": "What the option [`parser`](options.md#handlers-and-sessions) may be: an object with these methods.",
     "SocketIO": "[All options](options.md).",
+    "SocketIO.after_event": "More in [Middleware](../howto/middleware.md#around-the-handlers).",
     "SocketIO.async_mode": 'Always `"gevent"`.',
+    "SocketIO.before_event": "[What runs in which order](events.md#around-a-handler).",
+    "SocketIO.before_request": "More in [Requests and headers](../howto/requests.md#every-request).",
     "SocketIO.call": "More in [Acknowledgements](../howto/acknowledgements.md#asking-a-client).",
     "SocketIO.emit": "`broadcast` and `ignore_queue` are accepted and mean nothing here. More in "
     "[Emitting from anywhere](../howto/emitting.md).",
-    "SocketIO.engine": "The length of `socketio.engine.sessions` is the number of connections.",
+    "SocketIO.emit_with_ack": "More in [Acknowledgements](../howto/acknowledgements.md#asking-many).",
+    "SocketIO.engine": "`socketio.engine.clients_count` is the number of connections.",
+    "SocketIO.of": "More in [Dynamic namespaces](../howto/dynamic-namespaces.md).",
     "SocketIO.on": "[Which handler gets what](events.md#which-handler).",
+    "SocketIO.on_connection_error": "[All of them](errors.md#why-a-request-was-refused).",
     "SocketIO.on_error": "More in [Errors](../howto/errors.md).",
     "SocketIO.on_error_default": "Used without parentheses.",
     "SocketIO.on_namespace": "More in [Class namespaces](../howto/namespaces.md).",
@@ -67,22 +73,37 @@ MORE = {
     "SocketIO.server_options": "The options as they were given.",
     "SocketIO.shutdown": "For servers of your own; `run()` and our gunicorn worker do it by themselves.",
     "SocketIO.sockio_mw": "The wrapper of `app.wsgi_app`.",
+    "SocketIO.use": "More in [Middleware](../howto/middleware.md).",
     "SocketIO.start_background_task": "More in [Background tasks and threads](../howto/background.md).",
     "SocketIO.wsgi_server": "The server, while `run()` serves.",
     "Socket.id": "Its public id, which is also `request.sid` and the name of a room of its own.",
     "Socket.namespace": "Its namespace; `namespace.name` is the name.",
     "SocketIOTestClient": "More in [Testing](../howto/testing.md).",
-    "current_socket": "It has what a [`Socket`](#socket) has. Outside of a handler using it is a `RuntimeError`.",
+    "current_socket": "It has what a [`Socket`](#socket) has. Outside of a handler using it is a `RuntimeError`. "
+    "More in [The socket](../howto/socket.md).",
     "call": "More in [Acknowledgements](../howto/acknowledgements.md#asking-a-client).",
     "emit": "Further keywords are accepted and mean nothing, as in Flask-SocketIO.",
     "join_room": "More in [Rooms](../howto/rooms.md).",
+    "Options.allow_eio3": "[More](../howto/version-2.md).",
+    "Options.allow_request": "[More](../howto/requests.md#may-this-one-connect).",
+    "Options.always_connect": "[More](errors.md#what-a-refused-client-is-told).",
     "Options.async_handlers": "[More](../topics/ordering.md).",
+    "Options.cleanup_empty_child_namespaces": "[More](../howto/dynamic-namespaces.md#when-one-goes).",
     "Options.client_dir": "[More](../howto/client.md).",
+    "Options.connection_state_recovery": "[More](../howto/recovery.md).",
+    "Options.cookie": "[More](../howto/cors.md#a-cookie-for-the-proxy).",
+    "Options.cors": "[More](../howto/cors.md).",
     "Options.cors_allowed_origins": "[More](../topics/security.md#origins).",
+    "Options.default_ack_timeout": "[More](../howto/acknowledgements.md#how-long).",
+    "Options.generate_id": "[More](../howto/requests.md#the-id-of-a-session).",
+    "Options.initial_packet": "[More](../howto/requests.md#the-first-message).",
     "Options.manage_session": "[More](../howto/sessions.md).",
     "Options.max_handlers_per_client": "[More](../topics/ordering.md#a-client-that-sends-too-much).",
     "Options.max_outbox_size": "[More](../topics/ordering.md#a-client-that-does-not-read).",
+    "Options.namespaces": "[More](../howto/namespaces.md#which-namespaces-exist).",
+    "Options.parser": "[More](../howto/msgpack.md).",
     "Options.path": "`resource` means the same.",
+    "Options.per_message_deflate": "[More](../howto/compression.md).",
     "Options.serve_client": "[More](../howto/client.md).",
 }
 #: The tables of options; an option that is in none has its place in the last, "Further options".

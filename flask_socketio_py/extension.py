@@ -84,18 +84,13 @@ class SocketIO(Scaffold):
         configured.set_level("flask_socketio_py", settings.logger)
         configured.set_level("flask_socketio_py.engineio", settings.engineio_logger)
         names = settings.namespaces
-        self._handlers.app = self._request_hooks.app = app
-        self._request_hooks.set_options(settings.allow_request, settings.generate_id)
+        self._handlers.app = app
         if "manage_session" in values:  # else the attribute, which may have been set before
             self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
-        self._server = Server(
-            settings,
-            self._handlers,
-            configured.parser(app, settings),
-            self._request_hooks.hooks,
-            configured.dialect(settings),
-        )
+        parser, dialect = configured.parser(app, settings), configured.dialect(settings)
+        self._server = Server(settings, self._handlers, parser, dialect)
+        self._request_hooks.serve(app, self._server.engine)
         self._handlers.server = self._server
         self._view = ServerView(self, self._server)
         self.sockio_mw = SocketIOMiddleware(self._server, app.wsgi_app, settings)
@@ -253,7 +248,7 @@ class SocketIO(Scaffold):
             core.emit(event, _arguments(args), rooms, excepted, flags)
         else:
             operator = BroadcastOperator(core, rooms, excepted, flags)
-            operator.emit(event, *_arguments(args), callback=context.bound(callback))
+            operator.emit(event, *_arguments(args), callback=callback)
 
     def send(
         self,

@@ -18,7 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
 from . import events
-from .context import HandlerContext, OnError, current
+from .context import HandlerContext, OnError, bound, current
 from .engineio.reasons import Reason
 from .errors import ConnectionRefusedError, DisconnectedError, EventRefusedError
 from .registry import ANY, Registry, Selector
@@ -199,6 +199,9 @@ class Handlers:
             self._call(socket, "disconnect", (text,), events.end, (socket, handler, text), self._on_error)
 
         return disconnect
+
+    def bound(self, callback: Handler) -> Handler:
+        return bound(callback)
 
     def event_handler(self, socket: Socket, event: Any) -> Runner | None:
         template = socket.namespace.template

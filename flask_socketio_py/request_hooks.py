@@ -16,6 +16,7 @@ from werkzeug.datastructures import Headers as WerkzeugHeaders
 from werkzeug.exceptions import HTTPException
 
 from .engineio.hooks import Environ, Headers, Hooks, WSGIApp
+from .engineio.server import EngineServer
 from .errors import ConnectionRefusedError, EngineIOError
 from .handlers import refusal_status, refuse
 
@@ -29,6 +30,7 @@ class RequestHooks:
     def __init__(self) -> None:
         self.app: Flask = None  # type: ignore[assignment]  # set by init_app(), before anybody can ask
         self.hooks = Hooks()
+        self._engine: EngineServer | None = None
         self._functions: dict[str, list[Function]] = {}
 
     def add(self, kind: str, function: Function) -> None:
@@ -41,13 +43,23 @@ class RequestHooks:
             raise TypeError(f"{kind} must be given a function, not {type(function).__name__}")
         self._functions.setdefault(kind, []).append(function)
         setattr(self.hooks, kind, getattr(self, f"_{kind}"))
+        self._use()
 
-    def set_options(self, allow_request: Function | None, generate_id: Function | None) -> None:
-        """Ask what the options name."""
+    def serve(self, app: Flask, engine: EngineServer) -> None:
+        """The server that asks, and what its options name. Where there is nothing to ask it has no hooks at all: every
+        poll would pay.
+        """
+        self.app, self._engine = app, engine
+        allow_request, generate_id = engine.options.allow_request, engine.options.generate_id
         if allow_request is not None:
             self.hooks.allow_request = lambda environ: self._allowed(allow_request, environ)
         if generate_id is not None:
             self.hooks.generate_id = lambda environ: self._in_context(environ, generate_id)
+        self._use()
+
+    def _use(self) -> None:
+        if self._engine is not None and self.hooks != Hooks():
+            self._engine.hooks = self.hooks
 
     def _in_context(self, environ: Environ, function: Function) -> Any:
         with self.app.request_context(environ):

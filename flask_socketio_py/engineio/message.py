@@ -18,7 +18,7 @@ class PreparedMessage:
     Without a text (``b""``) it is the binary messages alone.
     """
 
-    __slots__ = ("_body", "_forms", "_frames", "_head", "_packets", "attachments", "compress")
+    __slots__ = ("_body", "_forms", "_frames", "_head", "attachments", "compress")
 
     def __init__(
         self, text: bytes, attachments: tuple[bytes, ...] = (), body: bytes = b"", compress: bool = True
@@ -32,9 +32,8 @@ class PreparedMessage:
         self.attachments = attachments
         self.compress = compress
         self._frames: bytes | None = None
-        self._packets: bytes | None = None
-        # Wire forms that few clients need, by what makes them.
-        self._forms: dict[Encoder | Deflate, bytes] | None = None
+        # Wire forms that few messages need, by what makes them; None: the packets of a polling body.
+        self._forms: dict[Encoder | Deflate | None, bytes] | None = None
 
     @property
     def text(self) -> bytes:
@@ -72,11 +71,11 @@ class PreparedMessage:
         """The packets of a polling body, joined."""
         if not self.attachments:
             return self.text
-        packets = self._packets
+        forms = self._kept_forms()
+        packets = forms.get(None)
         if packets is None:
             text = [self.text] if self._head else []
-            packets = payload.join([*text, *map(payload.encode_binary, self.attachments)])
-            self._packets = packets
+            packets = forms[None] = payload.join([*text, *map(payload.encode_binary, self.attachments)])
         return packets
 
     def form(self, encoder: Encoder) -> bytes:
@@ -87,7 +86,7 @@ class PreparedMessage:
             form = forms[encoder] = encoder(self.text, self.attachments)
         return form
 
-    def _kept_forms(self) -> dict[Encoder | Deflate, bytes]:
+    def _kept_forms(self) -> dict[Encoder | Deflate | None, bytes]:
         if self._forms is None:
             self._forms = {}
         return self._forms

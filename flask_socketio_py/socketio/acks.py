@@ -166,6 +166,7 @@ def wait_in_any_thread(what: Event | AsyncResult[Any], timeout: float | None) ->
 
 def call_when_all(server: Server, ask: Callable[[Answers], None], callback: Callable[..., Any], timeout: float) -> None:
     """Ask many and call ``callback(error, answers)`` when all have answered, or the time in seconds is up."""
+    callback = server.listener.bound(callback)
 
     def on_end(error: BroadcastTimeoutError | None, answers: list[Any]) -> None:
         timer.close()
@@ -192,6 +193,7 @@ def _ask(ask: Callable[[Answers], None], answers: Answers) -> None:
 
 def call_once(server: Server, callback: Callable[..., Any]) -> Settle:
     """A function that calls ``callback(*answer)`` in a greenlet of its own; not if no answer comes."""
+    callback = server.listener.bound(callback)
 
     def settle(args: list[Any] | None) -> None:
         if args is not None:
@@ -202,7 +204,8 @@ def call_once(server: Server, callback: Callable[..., Any]) -> Settle:
 
 def call_within(socket: Socket, ack_id: int, callback: Callable[..., Any], timeout: float) -> Settle:
     """A function that calls ``callback(None, *answer)``; after ``timeout`` seconds without one, ``callback(error)``."""
-    dispatcher = socket.namespace.server.dispatcher
+    server = socket.namespace.server
+    dispatcher, callback = server.dispatcher, server.listener.bound(callback)
 
     def settle(args: list[Any] | None) -> None:
         timer.close()

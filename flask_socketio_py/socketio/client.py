@@ -212,6 +212,8 @@ class Client:
                 self.session.send(self.server.parser.encode_disconnect(socket.namespace.prefix))
                 self._remember_left(socket.namespace.name)
         self._end(socket, reason)
+        if not socket.admitted:  # the client may ask again while its middleware still runs
+            self.finish(socket, was_connected=False)
 
     def _remember_left(self, name: str) -> None:
         """What the client has still sent to this namespace is no offence."""
@@ -230,7 +232,8 @@ class Client:
         socket.let_go()
         if was_connected:
             self.finish(socket)
-        # else its connect handler still runs, and sees to it
+        elif socket.recovered:
+            self._save(socket)  # it may come back once more before its connect handler ends, which sees to the rest
 
     def finish(self, socket: Socket, *, was_connected: bool = True) -> None:
         """Run the disconnect handler, with the rooms still there; then leave them."""
@@ -256,8 +259,10 @@ class Client:
     def _save(self, socket: Socket) -> None:
         """Keep what the client needs to come back, if it was nobody's decision that it went."""
         recovery, presence = socket.namespace.adapter.recovery, socket.presence
-        if recovery is not None and presence is not None and socket.disconnect_reason in RECOVERABLE:
-            state = SavedState(socket.id, presence, socket.rooms[1:], socket.data)
+        if recovery is None or presence is None or socket.namespace.sockets.get(socket.id) is not socket:
+            return  # the last: it has come back meanwhile, and this is not its latest socket any more
+        if socket.disconnect_reason in RECOVERABLE:
+            state = SavedState(socket.id, presence, socket.namespace.adapter.memberships(socket.id), socket.data)
             recovery.save(state, time.monotonic())
             self.server.watch_recovery(socket.namespace)
 

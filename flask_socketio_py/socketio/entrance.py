@@ -93,9 +93,7 @@ def _enter(client: Client, namespace: Namespace, auth: dict[str, Any] | None) ->
         else:
             recovery.present[state.presence.pid] = socket.id
             socket.held = missed
-            for room in state.rooms:
-                if room not in namespace.adapter.sockets:
-                    namespace.adapter.join(socket.id, room)
+            namespace.adapter.restore(socket.id, state.rooms)
     guard, handler = server.listener.connect_handlers(socket)
     if socket.recovered and server.recovery is not None and server.recovery.skip_middlewares:
         guard = None
@@ -175,8 +173,9 @@ def accept(socket: Socket) -> None:
     if data is not None and socket.presence is not None:
         data["pid"] = socket.presence.pid
     answer = client.server.parser.encode_connect(socket.namespace.prefix, data)
-    # What it missed comes first, as in the reference: the client holds it back until it is connected.
-    for message in (*held, answer) if socket.recovered else (answer, *held):
+    # What a recovered client missed comes after CONNECT, too. In the reference it comes before, where official clients
+    # keep it until they are connected: if the connection breaks in between, they have it, and get it once more.
+    for message in (answer, *held):
         client.session.send(message)
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .socket import Socket
 
 Expect = Callable[["Socket", int], None]
+#: What no encoder turns into a text; of a date, an enum, an object of the application's it may make one.
+_NEVER_TEXT = frozenset((bool, int, float, dict, list, tuple, bytes, bytearray, memoryview, type(None)))
 
 
 class Namespace:
@@ -134,8 +136,9 @@ class Namespace:
     ) -> None:
         parser = self.server.parser
         if flags.volatile:
-            if args and isinstance(args[-1], str):
-                # A client that can be recovered takes a text at the end of an event for its offset.
+            if not args or type(args[-1]) not in _NEVER_TEXT:
+                # A client that can be recovered takes a text at the end of a packet (which may be the event's name) for
+                # its offset.
                 args = [*args, None]
             message = _encode(parser, self.prefix, event, args, None)
         else:

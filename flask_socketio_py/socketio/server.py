@@ -16,7 +16,6 @@ from gevent._hub_local import get_hub_if_exists
 from greenlet import getcurrent
 
 from ..config import Options
-from ..engineio.hooks import Hooks
 from ..engineio.message import PreparedMessage
 from ..engineio.reasons import Reason
 from ..engineio.server import EngineServer
@@ -57,6 +56,9 @@ class Listener(Protocol):
     def disconnect_handler(self, socket: Socket) -> Callable[[Socket, Reason], None] | None:
         """``(socket, reason)``, while the rooms are still there."""
 
+    def bound(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """``callback``, to be called later as if by the handler that is running now."""
+
     def namespace_made(self, namespace: Namespace) -> None:
         """A namespace has come into being; must not block."""
 
@@ -73,14 +75,7 @@ class Listener(Protocol):
 class Server:
     """Socket.IO for one application in one process. Implements ``engineio.session.Handler``."""
 
-    def __init__(
-        self,
-        options: Options,
-        listener: Listener,
-        parser: Parser,
-        hooks: Hooks | None = None,
-        dialect: Dialect | None = None,
-    ) -> None:
+    def __init__(self, options: Options, listener: Listener, parser: Parser, dialect: Dialect | None = None) -> None:
         self.options = options
         self.listener = listener
         self.parser = parser
@@ -92,7 +87,7 @@ class Server:
         self.cluster = None if dialect is None else Cluster(self, dialect, options.requests_timeout)
         self.namespaces: dict[str, Namespace] = {}
         self._sweep_at = MANY_NAMESPACES
-        self.engine = EngineServer(options, self, hooks)
+        self.engine = EngineServer(options, self)
         self._connecting = self.engine.timekeeper.queue(options.connect_timeout, self._connect_timed_out)
         recovered_for = 1.0 if self.recovery is None else self.recovery.max_disconnection_duration
         self._recoveries = self.engine.timekeeper.queue(recovered_for, self._expire_recovery)
@@ -218,8 +213,8 @@ class Server:
     def find_hub(self) -> bool:
         """Whether it is known, or can be concluded now, which thread serves: the main one, where it has a hub."""
         if self._hub is None:
-            hub = get_hub_if_exists()
-            if hub is not None and hub.main_hub:
+            hub = get_hub()
+            if hub.main_hub:
                 self._adopt(hub)
         return self._hub is not None
 

@@ -44,6 +44,9 @@ class Application:
         template = socket.namespace.template
         return self.guards.get(template), self.connects.get(template)
 
+    def bound(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        return callback
+
     def event_handler(self, socket: Socket, event: Any) -> Callable[[Socket, list[Any]], Any] | None:
         template = socket.namespace.template
         return self.events.get(event if template == "/" else (template, event))
@@ -54,13 +57,19 @@ class Application:
     def namespace_made(self, namespace: Namespace) -> None:
         self.made.append(namespace.name)
 
+    def server_event_handler(self, namespace: str, event: Any) -> Callable[..., Any] | None:
+        return None
+
+    def static_namespaces(self) -> list[str]:
+        return list(self.namespaces)
+
     def template_found(self, namespace: Namespace) -> None:
         self.found.append((namespace.name, namespace.template))
 
 
-def serve(application: Application | None = None, **options: Any) -> Server:
+def serve(application: Application | None = None, dialect: Any = None, **options: Any) -> Server:
     """A Socket.IO server without a network."""
-    return Server(Options(**options), application or Application(), PARSER)
+    return Server(Options(**options), application or Application(), PARSER, dialect)
 
 
 class Peer:

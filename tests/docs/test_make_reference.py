@@ -12,6 +12,7 @@ import types
 
 import pytest
 
+import flask_socketio_py
 from tests.docs.pages import ROOT
 
 DOCS = ROOT / "docs"
@@ -262,7 +263,7 @@ def test_an_exported_value_is_not_asked_for_what_it_stands_for(sample, monkeypat
         def __class__(self):
             raise RuntimeError("outside of a handler")
 
-    monkeypatch.setattr(sys.modules["flask_socketio_py"], "proxy", Proxy(), raising=False)
+    monkeypatch.setattr(flask_socketio_py, "proxy", Proxy(), raising=False)
     assert not reader().is_class(Proxy())
     assert reader().exported("proxy") == ("proxy", "proxy", "A value.", object, "", False, None, ())
     assert reader().classes_named_by("proxy") == (sample.Child,)

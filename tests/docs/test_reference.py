@@ -117,6 +117,13 @@ def test_every_http_error_is_documented():
         assert (code, message, status) in found
 
 
+def test_every_reason_why_a_request_was_refused_is_documented():
+    wanted = set(re.findall(r"^(\d) +``([A-Z_]+)``", inspect.getdoc(EngineIOError), re.MULTILINE))
+    assert len(wanted) == 13
+    found = [re.fullmatch("([0-9]), `([A-Z_]+)`", cells[0]) for cells in rows(page("docs/reference/errors.md"), 3)]
+    assert {match.groups() for match in found if match} == wanted
+
+
 def test_documented_close_codes_exist():
     found = rows(page("docs/reference/errors.md"), 2)
     codes = [int(cells[0]) for cells in found if cells[0].isdigit()]

@@ -5,9 +5,12 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, ses
 from werkzeug.test import EnvironBuilder
 
 from flask_socketio_py import ConnectionRefusedError
+from flask_socketio_py.config import Options
 from flask_socketio_py.engineio.hooks import Hooks
+from flask_socketio_py.engineio.server import EngineServer
 from flask_socketio_py.errors import EngineIOError
 from flask_socketio_py.request_hooks import RequestHooks
+from tests.contract.recording import RecordingHandler
 
 KINDS = ("before_request", "initial_headers", "headers", "connection_error")
 
@@ -26,6 +29,10 @@ def registered(app):
     return registered
 
 
+def engine(**options):
+    return EngineServer(Options(**options), RecordingHandler())
+
+
 @pytest.fixture
 def environ():
     return EnvironBuilder("/socket.io/", query_string="EIO=4&transport=polling&a=1").get_environ()
@@ -37,10 +44,12 @@ def answer_of(application, environ):
     return response.status_code, response.headers, response.get_data(as_text=True)
 
 
-def test_where_nothing_is_registered_nothing_is_asked(registered):
-    assert registered.hooks == Hooks()
-    registered.set_options(None, None)
-    assert registered.hooks == Hooks()
+def test_where_nothing_is_registered_nothing_is_asked(app, registered):
+    server = engine()
+    registered.serve(app, server)
+    assert server.hooks is None
+    registered.add("headers", print)
+    assert server.hooks is registered.hooks
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -126,9 +135,9 @@ def test_what_it_raises_is_the_engines_affair(registered, environ):
     ("answer", "given"),
     [(True, True), (1, True), ("no entry", "no entry"), (False, False), (None, False), (0, False)],
 )  # fmt: skip
-def test_whether_a_request_is_allowed(registered, environ, answer, given):
+def test_whether_a_request_is_allowed(app, registered, environ, answer, given):
     seen = []
-    registered.set_options(lambda request: seen.append(request.args["a"]) or answer, None)
+    registered.serve(app, engine(allow_request=lambda request: seen.append(request.args["a"]) or answer))
     assert registered.hooks.allow_request(environ) == given
     assert type(registered.hooks.allow_request(environ)) is type(given)
     assert seen == ["1", "1"]
@@ -139,29 +148,29 @@ def test_whether_a_request_is_allowed(registered, environ, answer, given):
     [(ConnectionRefusedError("no entry", {"secret": 1}), "no entry"),
      (ConnectionRefusedError(), "Connection rejected by server")],
 )  # fmt: skip
-def test_it_may_refuse_by_raising(registered, environ, error, given):
+def test_it_may_refuse_by_raising(app, registered, environ, error, given):
     def refuse(request):
         raise error
 
-    registered.set_options(refuse, None)
+    registered.serve(app, engine(allow_request=refuse))
     assert registered.hooks.allow_request(environ) == given
 
 
-def test_it_may_abort(registered, environ):
-    registered.set_options(lambda request: abort(401), None)
+def test_it_may_abort(app, registered, environ):
+    registered.serve(app, engine(allow_request=lambda request: abort(401)))
     assert registered.hooks.allow_request(environ) == "Unauthorized"
 
 
 @pytest.mark.parametrize("answer", [redirect("/login"), ("no", 302), Response("no", 302)])
-def test_a_guard_made_for_views_may_answer(registered, environ, answer):
-    registered.set_options(lambda request: answer, None)
+def test_a_guard_made_for_views_may_answer(app, registered, environ, answer):
+    registered.serve(app, engine(allow_request=lambda request: answer))
     assert registered.hooks.allow_request(environ) == "Found"
-    registered.set_options(lambda request: ("fine", 200), None)
+    registered.serve(app, engine(allow_request=lambda request: ("fine", 200)))
     assert registered.hooks.allow_request(environ) is True
 
 
-def test_the_id_of_a_session(registered, environ):
-    registered.set_options(None, lambda request: f"id of {request.args['a']}")
+def test_the_id_of_a_session(app, registered, environ):
+    registered.serve(app, engine(generate_id=lambda request: f"id of {request.args['a']}"))
     assert registered.hooks.generate_id(environ) == "id of 1"
 
 

@@ -1,7 +1,7 @@
 """The application under attack: handlers of every kind an attacker may reach for, and its own numbers at /stats.
 
 Run as a program with one JSON argument: `{"port": 5000, "options": {…}}`; options as `SocketIO` takes them, but for
-`run`, an object of arguments for `SocketIO.run`.
+`run`, an object of arguments for `SocketIO.run`, and `surface`, which adds what surface.py has.
 """
 
 from gevent import monkey
@@ -22,6 +22,7 @@ from flask_socketio_py import Namespace, SocketIO, disconnect, emit, join_room
 
 settings = json.loads(sys.argv[1])
 run_options = settings["options"].pop("run", {})
+with_surface = settings["options"].pop("surface", False)
 app = Flask(__name__)
 app.secret_key = "hostile"
 socketio = SocketIO(app, **settings["options"])
@@ -48,6 +49,7 @@ def stats() -> dict[str, Any]:
         "sockets": sum(len(sids) for name in list(rooms) for sids in list(rooms[name].values())),
         "greenlets": sum(not is_waiting_for_work(item) for item in greenlets),
         "fds": len(os.listdir("/proc/self/fd")),
+        "namespaces": len(socketio.engine.handler.namespaces),  # type: ignore[attr-defined]
         "reached": reached,
         "reasons": reasons,
     }
@@ -144,6 +146,10 @@ class Classy(Namespace):
 
 
 socketio.on_namespace(Classy("/class"))
+if with_surface:
+    from surface import install  # beside this program
+
+    install(socketio, note)
 
 if __name__ == "__main__":
     socketio.run(app, host="127.0.0.1", port=settings["port"], **run_options)

@@ -1,4 +1,4 @@
-"""A TCP proxy between client and server, for networks that break: it breaks, stands still, or does not pass on an end.
+"""A TCP proxy between client and server, for networks that fail: they break, or stand still without an end.
 
 Owns bytes and connections; knows no protocol.
 """
@@ -24,7 +24,8 @@ class Link:
         for sock in (client, self.server):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.flowing = threading.Event()
-        self.flowing.set()
+        if not proxy.frozen:
+            self.flowing.set()
         self.budget = proxy.budget
         self.threads = [
             threading.Thread(target=self._pump, args=pair, daemon=True)
@@ -36,8 +37,11 @@ class Link:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         downstream = source is self.server
         with contextlib.suppress(OSError):
-            while data := source.recv(WINDOW):
+            while True:
+                data = source.recv(WINDOW)
                 self.flowing.wait()
+                if not data:
+                    break
                 if downstream and self.budget is not None:
                     data = data[: self.budget]
                     self.budget -= len(data)
@@ -45,9 +49,8 @@ class Link:
                 if downstream and self.budget == 0:
                     self.cut()
                     return
-        if not (self.proxy.deaf and source is self.client):
-            with contextlib.suppress(OSError):
-                sink.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
 
     def cut(self) -> None:
         for sock in (self.client, self.server):
@@ -68,8 +71,8 @@ class Proxy:
 
     def __init__(self, port: int) -> None:
         self.target = port
-        #: Whether the server is not told when a client goes: for it the connection is half open.
-        self.deaf = False
+        #: Whether new connections carry nothing.
+        self.frozen = False
         #: Bytes that each new connection brings to the client before it breaks; ``None``: as many as there are.
         self.budget: int | None = None
         self.links: list[Link] = []
@@ -85,20 +88,21 @@ class Proxy:
                 self.links.append(Link(self, client))
 
     def freeze(self) -> None:
-        """The connections that there are carry nothing any more; new ones do."""
+        """No connection carries anything any more, not even its end."""
+        self.frozen = True
         for link in list(self.links):
             link.flowing.clear()
 
     def thaw(self) -> None:
-        """What stood still flows again."""
+        """Everything flows again."""
+        self.frozen = False
         for link in list(self.links):
             link.flowing.set()
 
     def cut(self) -> None:
         """Break the connections that there are, without a word to either side."""
-        links, self.links = self.links, []
-        for link in links:
-            link.end()
+        while self.links:
+            self.links.pop().end()
 
     def __enter__(self) -> Proxy:
         return self

@@ -118,10 +118,10 @@ def test_broadcast_ack_timeout_names_the_missing(three):
     a.answer("question", "a")
     c.answer("question", "c")
     with pytest.raises(RemoteError) as caught:
-        do(a, IO.timeout(1).emit_with_ack("question"))
+        do(a, IO.timeout(0.3).emit_with_ack("question"))
     assert (caught.value.name, caught.value.missing) == ("BroadcastTimeoutError", [b.sid()])
     assert sorted(caught.value.responses) == ["a", "c"]
-    do(a, IO.timeout(1).emit("question", callback=callback("over")))
+    do(a, IO.timeout(0.3).emit("question", callback=callback("over")))
     name, error, answers = a.wait_event("called back")
     assert (name, error["missing"], sorted(answers)) == ("over", [b.sid()], ["a", "c"])
 

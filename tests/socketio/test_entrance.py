@@ -181,6 +181,25 @@ def test_a_middleware_that_disconnects_refuses(application, close, fails):
         assert peer.join().connected
 
 
+def test_one_that_was_disconnected_by_a_middleware_may_ask_again_while_that_still_runs(application, gate):
+    def guard(socket, auth):
+        if auth is None:
+            socket.disconnect()
+            gate.wait()
+
+    application.guards["/"] = guard
+    server = serve(application)
+    peer = Peer(server)
+    peer.push("0")
+    socket = peer.join(auth='{"key":1}')
+    gate.set()
+    turn()
+    assert [text[:8] for text in peer.texts()] == ['4{"messa', '0{"sid":']
+    assert peer.client.sockets == {"/": socket}
+    assert list(server.of("/").sockets.values()) == [socket]
+    assert peer.client.in_flight == 0
+
+
 def test_a_connect_handler_that_disconnects_has_let_in(application):
     told = []
     application.connects["/"] = lambda socket, auth: socket.disconnect()

@@ -3,8 +3,11 @@
 import pytest
 from contract.application import Application, Peer, serve
 
+from flask_socketio_py.config import Options
 from flask_socketio_py.socketio.broadcast import NO_FLAGS, BroadcastOperator
+from flask_socketio_py.socketio.msgpack_parser import MsgpackParser
 from flask_socketio_py.socketio.namespace import ParentNamespace
+from flask_socketio_py.socketio.server import Server
 
 
 @pytest.fixture
@@ -31,6 +34,11 @@ def test_arguments_that_are_fixed_are_plain_data_and_the_same_on_the_wire(server
     namespace.emit("e", fixed, (), (), NO_FLAGS)
     first, second = peer.taken[-2:]
     assert (first.text, first.attachments) == (second.text, second.attachments)
+
+
+def test_what_is_fixed_in_messages_that_are_binary_alone():
+    server = Server(Options(), Application(), MsgpackParser())
+    assert server.of("/").fixed("e", [1, b"x", {"a": (1, None)}]) == [1, b"x", {"a": [1, None]}]
 
 
 def test_what_is_fixed_no_longer_changes(server):

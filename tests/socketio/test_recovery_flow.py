@@ -4,16 +4,13 @@ import json
 
 import gevent
 import pytest
-from contract.application import PARSER, Application, Peer, serve
+from contract.application import Application, Peer, serve
+from contract.returning import Browser, names
 from contract.waiting import turn, wait_until
 
-from flask_socketio_py.config import Options
 from flask_socketio_py.engineio.reasons import Reason
-from flask_socketio_py.engineio.session import Event, State
+from flask_socketio_py.engineio.session import State
 from flask_socketio_py.errors import ConnectionRefusedError
-from flask_socketio_py.socketio.json_codec import JsonCodec
-from flask_socketio_py.socketio.parser import DefaultParser
-from flask_socketio_py.socketio.server import Server
 
 
 @pytest.fixture
@@ -24,54 +21,6 @@ def application():
 @pytest.fixture
 def server(application):
     return serve(application, connection_state_recovery=True)
-
-
-class Browser:
-    """A client as the official one behaves: it remembers its private ids and the offsets of what it received."""
-
-    def __init__(self, server):
-        self.server = server
-        self.ids = {}
-        self.offsets = {}
-        self.events = []
-        self.peer = None
-
-    def connect(self, namespace="/", peer=None, **auth):
-        """On a new connection, unless one is given; returns the socket, or ``None`` if it isn't connected yet."""
-        self.peer = peer or Peer(self.server)
-        claims = dict(auth)
-        if namespace in self.ids:
-            claims["pid"] = self.ids[namespace]
-            if namespace in self.offsets:
-                claims["offset"] = self.offsets[namespace]
-        prefix = "" if namespace == "/" else namespace + ","
-        self.peer.push("0" + prefix + (json.dumps(claims) if claims else ""))
-        self.read()
-        return self.peer.client.sockets.get(namespace)
-
-    def read(self):
-        """Take what has arrived; returns it as (type, namespace, data)."""
-        news = []
-        for text in self.peer.texts():
-            kind, namespace, ack_id, data, _ = PARSER.decode(text)
-            news.append((kind, namespace, data))
-            if kind == 0:
-                self.ids[namespace] = data["pid"]
-            elif kind == 2:
-                self.events.append(data)
-                if ack_id is None and isinstance(data[-1], str) and len(data) > 1:
-                    self.offsets[namespace] = data[-1]
-        self.news = news
-        return news
-
-    def vanish(self):
-        self.read()
-        self.peer.session.apply(Event.TRANSPORT_CLOSED)
-        turn()
-
-
-def names(browser):
-    return [event[:-1] for event in browser.events]
 
 
 def test_everything_is_as_it_was(server):
@@ -96,8 +45,25 @@ def test_everything_is_as_it_was(server):
     assert (again.auth, again.handshake.auth) == ({"token": 2}, {"token": 2})
     assert names(browser) == [["to all", 1], ["to red"], ["to it"]]
     kinds = [kind for kind, _, _ in browser.news]
-    assert kinds == [2, 2, 2, 0]  # what it missed comes before CONNECT
-    assert browser.news[-1][2] == {"sid": again.id, "pid": browser.ids["/"]}
+    assert kinds == [0, 2, 2, 2]  # what it missed comes after CONNECT: cut in between, it would come twice
+    assert browser.news[0][2] == {"sid": again.id, "pid": browser.ids["/"]}
+
+
+def test_a_room_joined_late_has_no_past_even_if_the_connection_breaks_twice(server):
+    browser = Browser(server)
+    socket = browser.connect()
+    server.to("/", "red").emit("before it joined")
+    socket.join("red")
+    browser.peer.transport.room = 0  # what is sent now never arrives
+    server.to("/", "red").emit("lost")
+    browser.vanish()
+    server.to("/", "red").emit("missed")
+    again = browser.peer = Peer(server, room=0)
+    again.push("0" + json.dumps({"pid": browser.ids["/"]}))
+    assert server.to("/").count() == 1
+    browser.vanish()
+    browser.connect()
+    assert names(browser) == [["lost"], ["missed"]]
 
 
 def test_what_happens_in_the_connect_handler_follows_what_was_missed(application, server):
@@ -112,7 +78,7 @@ def test_what_happens_in_the_connect_handler_follows_what_was_missed(application
     server.to("/").emit("missed")
     browser.connect()
     assert names(browser)[2:] == [["missed"], ["hello", True], ["news"]]
-    assert [kind for kind, _, _ in browser.news] == [2, 2, 2, 0]
+    assert [kind for kind, _, _ in browser.news] == [0, 2, 2, 2]
 
 
 def test_it_may_break_again_and_again(server):
@@ -305,86 +271,3 @@ def test_claims_that_are_none_make_a_new_socket(server, claims):
     assert not new.recovered
     assert new.id != old.id
     assert new.presence.pid not in (browser.ids["/"], old.id)
-
-
-def test_which_events_carry_an_offset(server):
-    browser = Browser(server)
-    socket = browser.connect()
-    socket.emit("plain")
-    socket.compress(False).emit("uncompressed", 1)
-    server.to("/").emit("broadcast", "text")
-    [*events] = browser.peer.events()
-    assert [len(event) for event in events] == [2, 3, 3]
-    assert [one.compress for one in browser.peer.taken[-3:]] == [True, False, True]
-    socket.emit("asked", "text", callback=print)
-    socket.volatile.emit("volatile", 1)
-    socket.volatile.emit("volatile", "text")  # the official client takes a text at the end for its offset
-    server.to("/").volatile.emit("volatile")
-    assert browser.peer.events() == [["asked", "text"], ["volatile", 1], ["volatile", "text", None], ["volatile"]]
-    assert len(server.of("/").adapter.recovery._log) == 3
-
-
-def test_a_function_that_sees_what_is_emitted_does_not_change_the_order(server):
-    browser = Browser(server)
-    socket = browser.connect()
-
-    @socket.on_any_outgoing
-    def nosy(event, *args):
-        if event == "first":
-            socket.emit("second")
-
-    server.to("/").emit("first")
-    browser.read()
-    assert names(browser) == [["first"], ["second"]]
-    offsets = [int(event[-1].split("-")[1], 16) for event in browser.events]
-    assert offsets == sorted(offsets)
-
-
-def test_a_room_that_can_be_no_key_is_the_callers_mistake_and_spoils_nothing(server):
-    browser = Browser(server)
-    socket = browser.connect()
-    for rooms, excepted in (((["a"],), ()), ((), ({},))):
-        with pytest.raises(TypeError):
-            server.of("/").emit("e", (), rooms, excepted, server.to("/").flags)
-    browser.vanish()
-    server.to("/").emit("fine")
-    assert browser.connect().id == socket.id
-    assert names(browser) == [["fine"]]
-
-
-def test_a_room_that_has_become_the_id_of_another_socket_is_left_out(server):
-    browser, other = Browser(server), Browser(server)
-    socket, friend = browser.connect(), other.connect()
-    other.vanish()
-    socket.join(friend.id, "red")
-    browser.vanish()
-    assert other.connect().id == friend.id
-    again = browser.connect()
-    assert (again.id, again.rooms) == (socket.id, [socket.id, "red"])
-
-
-class Chatty:
-    """Encoding it makes noise."""
-
-
-def test_an_encoder_that_always_emits_ends(application):
-    def encode(value):
-        server.to("/").emit("noise")
-        return {"v": 1}
-
-    parser = DefaultParser(JsonCodec(encode))
-    server = Server(Options(connection_state_recovery=True), application, parser)
-    browser = Browser(server)
-    browser.connect()
-    server.to("/").emit("e", Chatty(), b"\x01")
-    log = [entry.message for entry in server.of("/").adapter.recovery._log]
-    assert [one.text.split(b'"')[1] for one in log] == [b"noise", b"e"]
-    assert log == browser.peer.taken[-2:]
-    assert browser.peer.events()[-1][:-1] == ["e", {"v": 1}, b"\x01"]
-
-
-def test_what_nobody_can_have_missed_is_not_kept(server):
-    server.to("/").emit("before anybody ever came")
-    assert server.of("/").adapter.recovery.empty
-    with pytest.raises(TypeError):
-        server.to("/").emit("e", object())

@@ -9,7 +9,7 @@ Every socket is in a room of its own id; that room is implied, not stored. Knows
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gevent import get_hub, sleep
@@ -48,7 +48,8 @@ class LocalAdapter:
         self.on_room: RoomListener | None = None
         self.sockets: dict[str, Any] = {}
         self.rooms: dict[Room, dict[str, Any]] = {}
-        self._memberships: dict[str, set[Room]] = {}
+        # socket id -> room -> from which position of the recovery's log on it is in there.
+        self._memberships: dict[str, dict[Room, int]] = {}
         self._fan_outs: deque[tuple[PreparedMessage, list[Any], bool, Event]] = deque()
         self._fanning_out = False
 
@@ -83,6 +84,16 @@ class LocalAdapter:
         if socket is None or room == sid:
             return
         self.check_rooms((room,))
+        self._join(socket, room, 0 if self.recovery is None else self.recovery.position)
+
+    def restore(self, sid: str, rooms: Mapping[Room, int]) -> None:
+        """A socket that was recovered is in its rooms again, but for names that have become the id of a socket."""
+        for room, since in rooms.items():
+            if room not in self.sockets:
+                self._join(self.sockets[sid], room, since)
+
+    def _join(self, socket: Recipient, room: Room, since: int) -> None:
+        sid = socket.id
         members = self.rooms.get(room)
         if members is not None and sid in members:
             return
@@ -90,7 +101,7 @@ class LocalAdapter:
             self.rooms[room] = {sid: socket}
         else:
             members[sid] = socket
-        self._memberships.setdefault(sid, set()).add(room)
+        self._memberships.setdefault(sid, {})[room] = since
         if self.on_room is not None:  # when all is done: it may lead to further changes
             if members is None:
                 self.on_room("create-room", room, None)
@@ -111,7 +122,7 @@ class LocalAdapter:
         rooms = self._memberships.get(sid)
         if rooms is None or room not in rooms:
             return
-        rooms.discard(room)
+        del rooms[room]
         if not rooms:
             del self._memberships[sid]
         self._drop(room, sid)
@@ -132,6 +143,10 @@ class LocalAdapter:
         if sid not in self.sockets:
             return []
         return [sid, *self._memberships.get(sid, ())]
+
+    def memberships(self, sid: str) -> dict[Room, int]:
+        """The rooms of a socket but for its own, and from which position of the recovery's log on it is in each."""
+        return dict(self._memberships.get(sid, {}))
 
     def members(self, room: Room) -> list[str]:
         """The ids of the sockets in a room, which may be a socket's own."""

@@ -6,7 +6,7 @@ bytes and number. Node: ``SessionAwareAdapter``, see "Connection state recovery"
 - A client that has received nothing yet has no offset; it is given what was sent since it connected.
 - An offset that has left the log still counts while nothing that was meant for this client has left it since, so that
   a quiet connection can be recovered.
-- Nobody is given what was sent before he connected, whatever offset he claims.
+- Nobody is given what was sent before he connected, or to a room before he joined it, whatever offset he claims.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ...engineio.message import PreparedMessage
@@ -99,7 +100,8 @@ class SavedState(NamedTuple):
 
     sid: str
     presence: Presence
-    rooms: list[Room]
+    #: Room -> position of the log from which on it was in there.
+    rooms: dict[Room, int]
     data: Any
 
 
@@ -136,7 +138,7 @@ class Recovery:
 
     def enter(self, sid: str) -> Presence:
         """A new socket is there from now on."""
-        presence = Presence(secrets.token_urlsafe(15), self._next)
+        presence = Presence(secrets.token_urlsafe(15), self.position)
         self.present[presence.pid] = sid
         return presence
 
@@ -151,9 +153,9 @@ class Recovery:
     ) -> PreparedMessage:
         """Append a broadcast; ``encode`` makes its message with the offset that clients send back when they return."""
         while True:
-            position = self._next
+            position = self.position
             message = encode(f"{self._epoch}{position:x}")
-            if position == self._next:  # else the application's encoder has let another emit happen
+            if position == self.position:  # else the application's encoder has let another emit happen
                 break
         size = 2 * message.size + _OVERHEAD  # its frames are kept with it
         self._log.append(_Logged(message, rooms, excepted, now, size))
@@ -191,21 +193,21 @@ class Recovery:
         position = state.presence.since - 1 if offset is None else self._position(offset)
         if position is None:
             return None
-        position = max(position, state.presence.since - 1)
+        start = max(position + 1, state.presence.since)
         self._trim(now)
-        rooms = {state.sid, *state.rooms}
-        if self._floor > position or any(self._left.get(room, -1) > position for room in (_EVERYBODY, *rooms)):
+        # Everything may be missed from ``start`` on, what was sent to a room from the joining on.
+        since = {
+            room: max(start, joined) for room, joined in ((_EVERYBODY, start), (state.sid, start), *state.rooms.items())
+        }
+        if self._floor >= start or any(self._left.get(room, -1) >= first for room, first in since.items()):
             return None
-        skip = max(0, position + 1 - self._first)
+        skip = max(0, start - self._first)
         missed = [
             entry.message
-            for index, entry in enumerate(self._log)
-            if index >= skip
-            and (not entry.rooms or not rooms.isdisjoint(entry.rooms))
-            and rooms.isdisjoint(entry.excepted)
+            for index, entry in enumerate(islice(self._log, skip, None), self._first + skip)
+            if (not entry.rooms or _in_any(since, entry.rooms, index)) and not _in_any(since, entry.excepted, index)
         ]
-        presence = Presence(pid, position + 1, recovered=True)
-        return state._replace(presence=presence), missed
+        return state._replace(presence=Presence(pid, start, recovered=True)), missed
 
     def expire(self, now: float) -> None:
         """Forget what is too old."""
@@ -218,11 +220,21 @@ class Recovery:
             del self._states[pid]
 
     @property
-    def _next(self) -> int:
+    def position(self) -> int:
+        """The position that the next message will have."""
         return self._first + len(self._log)
 
     def _position(self, offset: str) -> int | None:
         if not offset.startswith(self._epoch) or not _POSITION.fullmatch(offset, len(self._epoch)):
             return None
         position = int(offset[len(self._epoch) :], 16)
-        return position if position < self._next else None
+        return position if position < self.position else None
+
+
+def _in_any(since: Mapping[Room, int], rooms: tuple[Room, ...], position: int) -> bool:
+    """Whether somebody who is in rooms since then was in any of these when the message at a position was sent."""
+    for room in rooms:
+        joined = since.get(room)
+        if joined is not None and joined <= position:
+            return True
+    return False

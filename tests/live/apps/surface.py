@@ -34,12 +34,14 @@ def read_journal(key):
 @socketio.on("connect")
 def connected(auth):
     note({"connect": request.sid, "recovered": current_socket.recovered, "rooms": sorted(current_socket.rooms)})
+    if "waits when it comes back" in current_socket.data:
+        surface_spaces.gates[request.args["key"]].wait(20)
 
 
 @socketio.on("disconnect")
 def disconnected(reason):
     note({"disconnect": request.sid, "reason": reason, "rooms": sorted(set(current_socket.rooms) - {request.sid})})
-    if current_socket.data.get("waits at the end"):
+    if "waits at the end" in current_socket.data:
         surface_spaces.gates[request.args["key"]].wait(20)
 
 

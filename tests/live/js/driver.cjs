@@ -64,7 +64,7 @@ const COMMANDS = {
   // End the connection below the sockets: in good order, or without a word (WebSocket only).
   breakOff({ client, rudely }) {
     const { engine } = sockets.get(client).io;
-    if (rudely) engine.transport.ws.terminate();
+    if (rudely) engine.transport.ws?.terminate();
     else engine.close();
   },
 

@@ -32,7 +32,7 @@ def emit(recovery, rooms=(), excepted=(), now=0.0, size=10):
 
 
 def save(recovery, presence, rooms=(), sid="sid", now=0.0, data=None):
-    recovery.save(SavedState(sid, presence, list(rooms), data), now)
+    recovery.save(SavedState(sid, presence, dict.fromkeys(rooms, 0), data), now)
 
 
 class Visitor:
@@ -42,11 +42,13 @@ class Visitor:
         self.sid = sid
         self.presence = presence
         self.since = since
-        self.rooms = set()
-        #: Positions received.
-        self.received = []
-        self.offset = None
+        #: Room -> the position at which it joined.
+        self.rooms = {}
+        #: (position, offset) of what was sent to it, and how many of them it has received.
+        self.sent = []
+        self.received = 0
         self.away_since = None
+        self.away_from = 0
 
 
 class Model(RuleBasedStateMachine):
@@ -64,8 +66,14 @@ class Model(RuleBasedStateMachine):
         mine = {visitor.sid, *visitor.rooms}
         return (not rooms or bool(mine & set(rooms))) and not mine & set(excepted)
 
-    def addressed(self, visitor, entry):
-        return not entry[0] or bool({visitor.sid, *visitor.rooms} & set(entry[0]))
+    def addressed(self, visitor, position):
+        """Whether a message was for everybody, or for a room in which the visitor was then."""
+        rooms, _ = self.history[position]
+        return (
+            not rooms
+            or visitor.sid in rooms
+            or any(visitor.rooms.get(room, position + 1) <= position for room in rooms)
+        )
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 99.0, 101.0]))
     def time_passes(self, seconds):
@@ -91,13 +99,13 @@ class Model(RuleBasedStateMachine):
         self.history.append(entry)
         for visitor in self.visitors:
             if visitor.away_since is None and self.concerns(visitor, entry):
-                visitor.received.append((position, offset))
+                visitor.sent.append((position, offset))
 
     @rule(data=st.data(), room=st.sampled_from(ROOMS))
     def somebody_joins(self, data, room):
         here = [visitor for visitor in self.visitors if visitor.away_since is None]
         if here:
-            data.draw(st.sampled_from(here)).rooms.add(room)
+            data.draw(st.sampled_from(here)).rooms.setdefault(room, len(self.history))
 
     @rule(data=st.data(), lost=st.integers(0, 3))
     def a_connection_breaks(self, data, lost):
@@ -105,12 +113,10 @@ class Model(RuleBasedStateMachine):
         if not here:
             return
         visitor = data.draw(st.sampled_from(here))
-        if lost:  # the last ones were sent, and never arrived
-            del visitor.received[-lost:]
-        if visitor.received:
-            visitor.offset = visitor.received[-1][1]
-        visitor.away_since = self.now
-        self.recovery.save(SavedState(visitor.sid, visitor.presence, list(visitor.rooms), visitor), self.now)
+        # The last ones were sent, and never arrived.
+        visitor.received = max(visitor.received, len(visitor.sent) - lost)
+        visitor.away_since, visitor.away_from = self.now, len(self.history)
+        self.recovery.save(SavedState(visitor.sid, visitor.presence, dict(visitor.rooms), visitor), self.now)
 
     @rule(data=st.data())
     def somebody_comes_back(self, data):
@@ -118,29 +124,33 @@ class Model(RuleBasedStateMachine):
         if not away:
             return
         visitor = data.draw(st.sampled_from(away))
-        position = visitor.received[-1][0] if visitor.received else visitor.since - 1
-        position = max(position, visitor.since - 1)
-        found = self.recovery.restore(visitor.presence.pid, visitor.offset, self.now)
-        later = range(position + 1, len(self.history))
-        gone = [index for index in later if index < self.recovery._first]
+        last, offset = visitor.sent[visitor.received - 1] if visitor.received else (visitor.since - 1, None)
+        found = self.recovery.restore(visitor.presence.pid, offset, self.now)
+        gone = range(last + 1, min(self.recovery._first, len(self.history)))
         if self.now - visitor.away_since > AWAY:
             assert found is None
-        elif not any(self.addressed(visitor, self.history[index]) for index in gone):
+        elif not any(self.addressed(visitor, position) for position in gone):
             assert found is not None
         if found is None:
             self.visitors.remove(visitor)
             return
         state, missed = found
-        assert (state.sid, set(state.rooms), state.data) == (visitor.sid, visitor.rooms, visitor)
+        assert (state.sid, state.rooms, state.data) == (visitor.sid, visitor.rooms, visitor)
         assert state.presence.recovered
         assert state.presence.pid == visitor.presence.pid
-        wanted = [index for index in later if self.concerns(visitor, self.history[index])]
+        # What was sent and never arrived, and what would have been sent while it was away: no more, no less.
+        wanted = [position for position, _ in visitor.sent[visitor.received :]]
+        wanted += [
+            position
+            for position in range(visitor.away_from, len(self.history))
+            if self.concerns(visitor, self.history[position])
+        ]
         log = {id(entry.message): self.recovery._first + index for index, entry in enumerate(self.recovery._log)}
         assert [log[id(one)] for one in missed] == wanted
+        visitor.sent[visitor.received :] = [(index, f"{self.recovery._epoch}{index:x}") for index in wanted]
         visitor.presence, visitor.since, visitor.away_since = state.presence, state.presence.since, None
-        visitor.received += [(index, f"{self.recovery._epoch}{index:x}") for index in wanted]
         # Nobody comes back twice with one state.
-        assert self.recovery.restore(visitor.presence.pid, visitor.offset, self.now) is None
+        assert self.recovery.restore(visitor.presence.pid, offset, self.now) is None
 
     @invariant()
     def what_is_kept_is_bounded(self):
@@ -216,6 +226,21 @@ def test_private_ids_are_long_and_all_different(recovery):
     ids = {recovery.enter("sid").pid for _ in range(1000)}
     assert len(ids) == 1000
     assert {len(pid) for pid in ids} == {20}
+
+
+def test_nobody_gets_what_was_sent_to_a_room_before_he_joined_it(recovery):
+    presence = recovery.enter("sid")
+    for _ in range(2):
+        emit(recovery, ("red",))
+        emit(recovery, ("red", "blue"))
+    emit(recovery, (), ("red",))
+    joined = recovery.position
+    emit(recovery, ("red",))
+    emit(recovery, (), ("red",))
+    recovery.save(SavedState("sid", presence, {"red": joined, "blue": 3}, None), 0.0)
+    _, missed = recovery.restore(presence.pid, None, 0.0)
+    log = [entry.message for entry in recovery._log]
+    assert [log.index(one) for one in missed] == [3, 4, 5]
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
