@@ -126,19 +126,20 @@ class ClusterAdapter:
         if local or self.all_here(rooms):
             return here
         wanted, unwanted = tuple(rooms), tuple(except_)
-        return here + sum(reply.total for reply in self._counted(wanted, unwanted))
+        return here + sum(reply.total for reply in self._counted(wanted, unwanted, False))
 
     def room_sizes(self, local: bool = False) -> dict[Room, int]:
         """How many sockets there are in each room."""
         sizes: dict[Room, int] = dict(self.here.room_sizes())
         if not local:
-            for reply in self._counted((), ()):
+            for reply in self._counted((), (), True):
                 for room, size in (reply.room_sizes or {}).items():
                     sizes[room] = sizes.get(room, 0) + size
         return sizes
 
-    def _counted(self, rooms: tuple[Room, ...], excepted: tuple[Room, ...]) -> list[Counted]:
-        replies, _ = self.cluster.ask(self.namespace.name, lambda request_id: Count(request_id, rooms, excepted))
+    def _counted(self, rooms: tuple[Room, ...], excepted: tuple[Room, ...], with_rooms: bool) -> list[Counted]:
+        name = self.namespace.name
+        replies, _ = self.cluster.ask(name, lambda request_id: Count(request_id, rooms, excepted, with_rooms))
         return [reply for reply in replies if isinstance(reply, Counted)]
 
     def add_sockets(self, rooms: Collection[Room], except_: Collection[Room], joined: Iterable[Room]) -> None:

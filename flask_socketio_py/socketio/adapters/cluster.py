@@ -228,8 +228,8 @@ class Cluster:
             self.dialect.reply(namespace.name, reply_to, Fetched(operation.request_id, details))
         elif isinstance(operation, Count):
             found = adapter.fetch_sockets(operation.rooms, operation.excepted)
-            counted = Counted(operation.request_id, len(found), adapter.room_sizes())
-            self.dialect.reply(namespace.name, reply_to, counted)
+            sizes = adapter.room_sizes() if operation.with_rooms else None
+            self.dialect.reply(namespace.name, reply_to, Counted(operation.request_id, len(found), sizes))
         else:
             self._server_event(namespace.name, operation, reply_to)
 

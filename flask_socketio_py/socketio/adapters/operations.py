@@ -67,15 +67,16 @@ class Fetched(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many are there, and in which rooms? Every server that understands answers with a Counted."""
+    """How many are there, and if wanted in each room? Every server answers with a Counted."""
 
     request_id: str
     rooms: Rooms
     excepted: Rooms
+    with_rooms: bool = False
 
 
 class Counted(NamedTuple):
-    """How many sockets of one server there are, and how many in each room; ``None`` where the wire doesn't say."""
+    """How many sockets of one server there are, and how many in each room; ``None`` where nobody asked for that."""
 
     request_id: str
     total: int

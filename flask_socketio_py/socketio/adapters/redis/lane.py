@@ -45,6 +45,7 @@ class Lane:
     def __init__(
         self,
         url: RedisURL,
+        home: Home,
         what: str,
         *,
         max_entries: int,
@@ -64,7 +65,7 @@ class Lane:
         # What is on its way.
         self._batch: list[Entry] = []
         self._wake = Event()
-        self.home = Home(self._start, self._leave)
+        self._home = home
 
     @property
     def status(self) -> Status:
@@ -76,31 +77,25 @@ class Lane:
         Raises:
             ClusterError: there is no room, or this is closed.
         """
-        self.home.enter()
+        self._home.enter()
         for dropped in self.outbox.put(entry):
-            self.home.later(self._lose, dropped, "too much waits for Redis already")
-        self.home.call(self._wake.set)
+            self._home.later(self._lose, dropped, "too much waits for Redis already")
+        self._home.call(self._wake.set)
 
-    def close(self, timeout: float) -> None:
-        """Send what waits, for up to so many seconds; what is left then fails."""
-        if not self.home.closed and timeout > 0 and self.home.here:
-            deadline = time.monotonic() + timeout
-            while self.outbox.entries and time.monotonic() < deadline:
-                gevent.sleep(0.005)
-        self.home.close(self._finish_closing)
+    def start(self) -> None:
+        """Begin, in the hub's thread."""
+        self._wake = Event()
+        self._home.spawn(self._run)
 
-    def _finish_closing(self) -> None:
+    def finish(self) -> None:
+        """After the greenlet's end: what waits fails."""
         self._let_go()
         batch, self._batch = self._batch, []
         for entry in (*batch, *self.outbox.clear()):
             self._lose(entry, "the connection to Redis was closed")
 
-    def _start(self) -> None:
-        self._wake = Event()
-        self.home.spawn(self._run)
-
-    def _leave(self) -> None:
-        # What waits is the parent's to send.
+    def leave(self) -> None:
+        """In a child after a fork: what waits is the parent's to send."""
         self.outbox.clear()
         self._batch = []
         self.topology = Topology(self._url)

@@ -37,7 +37,7 @@ class Status(NamedTuple):
 
 def worst(statuses: list[Status]) -> Status:
     """Of several connections the one that fares worst."""
-    order = ("connected", "idle", "connecting", "disconnected")
+    order = ("idle", "connected", "connecting", "disconnected")
     return max(statuses, key=lambda status: order.index(status.state), default=Status("idle", 0.0, None))
 
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gevent import get_hub
+import gevent
 from gevent.event import Event
 from redis.exceptions import RedisError
 
 from ....errors import ClusterError
+from .home import Home, make_lock
 from .lane import Lane
 from .link import Status, worst
 from .outbox import Entry
@@ -22,7 +23,7 @@ from .urls import Address, RedisURL, parse
 from .wire import BROKEN, Command, describe, key_of, name_of, pack, refused
 
 #: Commands, and bytes of them, that may wait.
-MAX_ENTRIES = 10_000
+MAX_ENTRIES = 100_000
 MAX_BYTES = 64 << 20
 #: Seconds that a message which may be lost waits for a connection: what is older has no meaning any more.
 PATIENCE = 5.0
@@ -45,10 +46,11 @@ class Publisher:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.url = parse(url) if isinstance(url, str) else url
+        self._home = Home(self._start, self._leave)
         self._messages = Lane(
-            self.url, "messages to Redis", max_entries=max_entries, max_bytes=max_bytes, on_state=on_state
+            self.url, self._home, "messages to Redis", max_entries=max_entries, max_bytes=max_bytes, on_state=on_state
         )
-        self._questions = Lane(self.url, "questions to Redis", max_entries=max_entries, max_bytes=max_bytes)
+        self._questions = Lane(self.url, self._home, "questions to Redis", max_entries=max_entries, max_bytes=max_bytes)
 
     @property
     def status(self) -> Status:
@@ -67,12 +69,27 @@ class Publisher:
 
     def start(self) -> None:
         """Connect now, not at the first command; the caller's hub does the work."""
-        self._messages.home.enter()
+        self._home.enter()
 
     def close(self, timeout: float = 0.0) -> None:
         """End; what waits is given up to ``timeout`` seconds to be sent, then it fails."""
-        self._messages.close(timeout)
-        self._questions.close(0.0)
+        if self._home.here and not self._home.closed:
+            deadline = time.monotonic() + timeout
+            while self.waiting and time.monotonic() < deadline:
+                gevent.sleep(0.005)
+        self._home.close(self._finish)
+
+    def _start(self) -> None:
+        self._messages.start()
+        self._questions.start()
+
+    def _leave(self) -> None:
+        self._messages.leave()
+        self._questions.leave()
+
+    def _finish(self) -> None:
+        self._messages.finish()
+        self._questions.finish()
 
     def send(
         self,
@@ -102,7 +119,7 @@ class Publisher:
         self._messages.put(entry)
 
     def ask(self, *command: str | bytes | int, timeout: float = PATIENCE) -> Any:
-        """The reply to a command; only the calling greenlet waits, at most ``timeout`` seconds.
+        """The reply to a command. Only the calling greenlet waits, at most ``timeout`` seconds; another thread waits itself.
 
         Raises:
             TypeError: for an argument that is neither str, bytes nor int.
@@ -143,20 +160,25 @@ class Publisher:
 
     def _wait(self, entries: list[Entry], timeout: float) -> list[Any]:
         """The replies to entries, once all of them are there."""
-        hub, all_there = get_hub(), Event()
+        self._home.enter()
         answers: dict[Entry, Any] = {}
         deadline = time.monotonic() + timeout
+        all_there = Event()
+        # Another thread is not given a hub for it, which nobody would end with the thread.
+        lock = make_lock()
+        lock.acquire()
 
         def answered(entry: Entry, answer: Any) -> None:
             answers[entry] = answer
             if len(answers) == len(entries):
-                hub.loop.run_callback_threadsafe(all_there.set)
+                all_there.set()
+                lock.release()
 
         for entry in entries:
             entry.deadline = deadline
             entry.done = lambda answer, entry=entry: answered(entry, answer)
             self._questions.put(entry)
-        if not all_there.wait(timeout):
+        if not (all_there.wait(timeout) if self._home.here else lock.acquire(timeout=timeout)):
             raise ClusterError(
                 f"{entries[0].name} failed: no reply within {timeout} s ({self._questions.status.state})"
             )

@@ -55,8 +55,9 @@ def opened():
     yield keep
     for thing in things:
         thing.close()
+    gc.collect()
     wait_until(lambda: greenlets() <= before[0], "the greenlets end")
-    wait_until(lambda: gc.collect() is not None and descriptors() <= before[1], "the descriptors are closed")
+    wait_until(lambda: descriptors() <= before[1], "the descriptors are closed")
 
 
 @pytest.fixture

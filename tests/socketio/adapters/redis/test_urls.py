@@ -56,7 +56,10 @@ ADDRESS = (Address("h", 6379),)
                 sentinel_password="sp",
             ),
         ),
-        ("rediss+sentinel+streams://h/m", RedisURL("sentinel", (Address("h", 26379),), "streams", 0, TLSOptions(), "m")),
+        (
+            "rediss+sentinel+streams://h/m",
+            RedisURL("sentinel", (Address("h", 26379),), "streams", 0, TLSOptions(), "m"),
+        ),
     ],
 )
 def test_what_a_url_means(url, meaning):
@@ -125,7 +128,9 @@ def test_something_else_than_a_string_is_a_type_error(url):
         parse(url)
 
 
-@given(st.text(min_size=1).filter(lambda text: "\0" not in text), st.text(min_size=1).filter(lambda text: "\0" not in text))
+@given(
+    st.text(min_size=1).filter(lambda text: "\0" not in text), st.text(min_size=1).filter(lambda text: "\0" not in text)
+)
 def test_credentials_come_back_whatever_they_are(user, password):
     try:
         url = f"redis+streams://{quote(user, safe='')}:{quote(password, safe='')}@h:1/2"
@@ -142,18 +147,22 @@ NEVER_SHOWN = st.text(st.characters(exclude_characters="\0"), max_size=8).map(la
 @example("a/b?S3CRET=1", "redis://:%s@h")
 @example("S3CRET:1,S3CRET", "redis://:%s@h,")
 def test_no_message_and_no_repr_shows_what_was_meant_as_a_password(password, form):
+    shown = ""
     try:
         meaning = parse(form % password)
     except ValueError as error:
-        assert "S3CRET" not in str(error)
+        shown = str(error)
     else:
         if "S3CRET" not in "".join(address.host for address in meaning.nodes):
-            assert "S3CRET" not in repr(meaning) + str(meaning)
+            shown = repr(meaning) + str(meaning)
+    assert "S3CRET" not in shown
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(redis|unix)(\+[a-z]*)*://[^ ]*", fullmatch=True))
 def test_any_text_is_understood_or_refused(text):
+    refused = None
     try:
         assert parse(text).nodes
     except ValueError as error:
-        assert str(error).startswith("the URL of the message queue: ")
+        refused = str(error)
+    assert refused is None or refused.startswith("the URL of the message queue: ")
