@@ -1,6 +1,9 @@
 """The clusters that the contract suite runs over: how to make a dialect of each kind, and what can be done to it."""
 
+from redis_server import RedisServer
+
 from flask_socketio_py.socketio.adapters.memory import Hall, MemoryDialect
+from flask_socketio_py.socketio.adapters.redis.queue import QueueDialect
 
 
 class Memory:
@@ -24,4 +27,26 @@ class Memory:
         cluster.dialect._receive = lambda *args: None
 
 
-KINDS = [Memory]
+class Queue:
+    """The queue of Flask-SocketIO."""
+
+    name = "queue"
+
+    def __enter__(self):
+        self._redis = RedisServer()
+        self._redis.__enter__()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._redis.__exit__(*exc_info)
+
+    def dialect(self):
+        return QueueDialect(self._redis.url)
+
+    @staticmethod
+    def silence(cluster):
+        """Let a server do nothing, although it is there: it is one of ours, since it answers the roll call."""
+        cluster.dialect._receive = lambda *args: None
+
+
+KINDS = [Memory, Queue]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import PacketError
-from ..json_codec import JsonCodec
+from ..json_codec import Codec, JsonCodec
 from ..msgpack_codec import MsgpackCodec
 from .operations import Broadcast, Counted, Fetched, Rooms
 
@@ -107,12 +107,12 @@ def told_options(rooms: Iterable[Any], excepted: Iterable[Any]) -> dict[str, Any
     return {"rooms": told_rooms(rooms), "except": told_rooms(excepted)}
 
 
-def told_sockets(json: JsonCodec, sockets: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def told_sockets(json: Codec, sockets: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sockets as others understand them: rooms with a name of another type by its text, data without a form as none."""
     return [_told_socket(json, socket) for socket in sockets]
 
 
-def _told_socket(json: JsonCodec, socket: dict[str, Any]) -> dict[str, Any]:
+def _told_socket(json: Codec, socket: dict[str, Any]) -> dict[str, Any]:
     rooms = [room if _is_room(room) else str(room) for room in socket["rooms"]]
     try:
         json.encode(socket["data"])

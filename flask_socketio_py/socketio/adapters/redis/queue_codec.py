@@ -13,8 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,6 +21,7 @@ import orjson
 from ....errors import PacketError
 from ... import packet
 from ...json_codec import Codec, JsonCodec
+from .. import shapes
 from ..operations import (
     Ack,
     AckCount,
@@ -92,7 +92,9 @@ class QueueCodec:
         if isinstance(operation, Broadcast):
             return [self._emit(namespace, operation)]
         if isinstance(operation, Fetch | Count):
-            kind = "fetch" if isinstance(operation, Fetch) else "count"
+            kind = "fetch"
+            if isinstance(operation, Count):
+                kind = "count_rooms" if operation.with_rooms else "count"
             return [self._to_ours(kind, namespace, operation.rooms, operation.excepted, id=operation.request_id)]
         if isinstance(operation, ServerEvent):
             fields = self._packed("data", list(operation.data))
@@ -125,22 +127,21 @@ class QueueCodec:
         """In python-socketio's words if it has them for this: it takes what stands for a room here for the id of a
         client, and passes over what is none.
         """
-        rooms, excepted = operation.rooms, operation.excepted
-        _written(rooms), _written(excepted)
+        rooms, excepted = shapes.told_rooms(operation.rooms), operation.excepted
         simple = bool(rooms) and not excepted
         if isinstance(operation, Disconnect):
             close = operation.close
             if simple:
                 return [self._message("disconnect", namespace, sid=room, close=close) for room in rooms]
             return [self._to_ours("disconnect", namespace, rooms, excepted, close=close)]
-        _written(operation.moved)
-        if isinstance(operation, Leave) and simple and len(rooms) == 1 and operation.moved == rooms:
+        moved = shapes.told_rooms(operation.moved)
+        if isinstance(operation, Leave) and simple and len(rooms) == 1 and moved == rooms:
             return [self._message("close_room", namespace, room=rooms[0])]
         if simple:
             method = "enter_room" if isinstance(operation, Join) else "leave_room"
-            return [self._message(method, namespace, sid=sid, room=room) for sid in rooms for room in operation.moved]
+            return [self._message(method, namespace, sid=sid, room=room) for sid in rooms for room in moved]
         kind = "join" if isinstance(operation, Join) else "leave"
-        return [self._to_ours(kind, namespace, rooms, excepted, moved=list(operation.moved))]
+        return [self._to_ours(kind, namespace, rooms, excepted, moved=moved)]
 
     def encode_reply(self, namespace: str, asker: Asker, operation: Reply) -> bytes | None:
         """The message that answers; ``None`` if who asks would not understand it.
@@ -154,14 +155,12 @@ class QueueCodec:
             return None
         to, request_id = asker.host_id, operation.request_id
         if isinstance(operation, AckCount):
-            return self._to_ours("ack_count", namespace, to=to, id=request_id, total=operation.total)
+            return self._to_ours("ack_count", namespace, to=to, id=request_id, count=operation.total)
         if isinstance(operation, Fetched):
-            fields = self._packed("data", operation.sockets)
+            fields = self._packed("data", shapes.told_sockets(self._codec, operation.sockets))
             return self._to_ours("fetched", namespace, to=to, id=request_id, packed=fields)
         if isinstance(operation, Counted):
-            sizes = operation.room_sizes
-            pairs = None if sizes is None else [[room, size] for room, size in sizes.items() if _is_room(room)]
-            return self._to_ours("counted", namespace, to=to, id=request_id, total=operation.total, sizes=pairs)
+            return self._to_ours("counted", namespace, to=to, id=request_id, **shapes.told_counts(operation))
         if isinstance(operation, ServerAnswer):
             fields = self._packed("data", [operation.value])
             return self._to_ours("server_answer", namespace, to=to, id=request_id, packed=fields)
@@ -201,9 +200,8 @@ class QueueCodec:
         packed: dict[str, bytes] | None = None,
         **fields: Any,
     ) -> bytes:
-        _written(rooms), _written(excepted)
-        chosen = {"rooms": list(rooms), "except": list(excepted)}
-        values = {"method": OURS, "kind": kind, "namespace": namespace, "host_id": self.host_id, **chosen, **fields}
+        options = shapes.told_options(rooms, excepted)
+        values = {"method": OURS, "kind": kind, "namespace": namespace, "host_id": self.host_id, **options, **fields}
         return _object({**{name: _text(value) for name, value in values.items()}, **(packed or {})})
 
     def _packed(self, name: str, value: Any) -> dict[str, bytes]:
@@ -259,8 +257,8 @@ class QueueCodec:
         if to is not None and to != self.host_id:
             return None
         request_id, namespace = message.get("id"), message.get("namespace")
-        if not isinstance(namespace, str) or not isinstance(request_id, str | None):
-            raise PacketError("namespace or id is no string")
+        if not isinstance(namespace, str) or (request_id is not None and not shapes.heard_id(request_id)):
+            raise PacketError("namespace is no string")
         asker = Asker(sender, True)
         if kind in ("roll_call", "here"):
             return Heard(namespace, None, asker, True, kind == "roll_call")
@@ -310,17 +308,14 @@ def _read_of_client(method: str, message: dict[str, Any]) -> Heard:
 
 
 def _operation(kind: Any, message: dict[str, Any], request_id: str | None) -> Operation | None:
-    rooms, excepted = _read(message.get("rooms", [])), _read(message.get("except", []))
+    rooms, excepted = shapes.heard_rooms(message.get("rooms")), shapes.heard_rooms(message.get("except"))
     if kind in ("join", "leave"):
         make = Join if kind == "join" else Leave
-        return make(rooms, excepted, _read(message.get("moved")))
+        return make(rooms, excepted, shapes.heard_rooms(message.get("moved")))
     if kind == "disconnect":
         return Disconnect(rooms, excepted, message.get("close") is True)
     if kind == "server_event":
-        data = _unpacked(message, message.get("data"))
-        if not isinstance(data, list) or not data or not isinstance(data[0], str):
-            raise PacketError("data is no event")
-        return ServerEvent(data, request_id)
+        return ServerEvent(shapes.heard_event(_unpacked(message, message.get("data"))), request_id)
     return None if request_id is None else _question_or_reply(kind, message, request_id, rooms, excepted)
 
 
@@ -329,34 +324,20 @@ def _question_or_reply(
 ) -> Operation | None:
     if kind == "fetch":
         return Fetch(request_id, rooms, excepted)
-    if kind == "count":
-        return Count(request_id, rooms, excepted)
-    if kind in ("ack_count", "counted"):
-        total = message.get("total")
-        if isinstance(total, bool) or not isinstance(total, int) or total < 0:
-            raise PacketError("total is no number")
-        return AckCount(request_id, total) if kind == "ack_count" else Counted(request_id, total, _sizes(message))
+    if kind in ("count", "count_rooms"):
+        return Count(request_id, rooms, excepted, kind == "count_rooms")
+    if kind == "ack_count":
+        return AckCount(request_id, shapes.heard_number(message.get("count")))
+    if kind == "counted":
+        return shapes.heard_counts(request_id, message, True)
     if kind not in ("fetched", "server_answer"):
         return None
     data = _unpacked(message, message.get("data"))
+    if kind == "fetched":
+        return Fetched(request_id, shapes.heard_sockets(data))
     if not isinstance(data, list):
         raise PacketError("data is no list")
-    if kind == "server_answer":
-        return ServerAnswer(request_id, data[0] if data else None)
-    if not all(isinstance(socket, dict) and isinstance(socket.get("id"), str) for socket in data):
-        raise PacketError("a socket has no id")
-    return Fetched(request_id, data)
-
-
-def _sizes(message: dict[str, Any]) -> dict[Any, int] | None:
-    pairs = message.get("sizes")
-    if pairs is None:
-        return None
-    if not isinstance(pairs, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 and _is_room(pair[0]) and type(pair[1]) is int for pair in pairs
-    ):
-        raise PacketError("sizes are no pairs of a room and a number")
-    return dict(pairs)
+    return ServerAnswer(request_id, data[0] if data else None)
 
 
 def _object(fields: dict[str, bytes]) -> bytes:
@@ -390,32 +371,21 @@ def _unpacked(message: dict[str, Any], data: Any) -> Any:
     return packet.fill_placeholders(data[0], attachments)
 
 
-def _is_room(room: Any) -> bool:
-    return isinstance(room, str) or (
-        isinstance(room, int | float) and not isinstance(room, bool) and math.isfinite(room)
-    )
-
-
 def _written(rooms: Sequence[Any]) -> Any:
     """Rooms as python-socketio has them: none, one, or a list.
 
     Raises:
-        TypeError: for one that is neither a string nor a number.
+        TypeError, ValueError: as :func:`.shapes.told_rooms`.
     """
-    for room in rooms:
-        if not _is_room(room):
-            raise TypeError(f"in a cluster a room must be a string or a number, not {type(room).__name__}")
-    return None if not rooms else rooms[0] if len(rooms) == 1 else list(rooms)
+    told = shapes.told_rooms(rooms)
+    return None if not told else told[0] if len(told) == 1 else told
 
 
 def _read(rooms: Any) -> tuple[Any, ...]:
     if rooms is None:
         return ()
-    several: Iterable[Any] = rooms if isinstance(rooms, list) else (rooms,)
-    return tuple(_some(room) for room in several)
+    return shapes.heard_rooms(rooms if isinstance(rooms, list) else [rooms])
 
 
 def _some(room: Any) -> Any:
-    if not _is_room(room):
-        raise PacketError("a room is neither a string nor a number")
-    return room
+    return shapes.heard_rooms([room])[0]
