@@ -1,4 +1,4 @@
-"""What the options of an application come to: its parser, its log. Asked once, by ``init_app``; keeps nothing."""
+"""What the options come to: a parser, the cluster, the log. Asked once, by ``init_app``; keeps nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .config import Options
 from .socketio.adapters.cluster import Dialect
 from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.msgpack_parser import MsgpackParser
+from .socketio.outside import OutsideServer
 from .socketio.parser import DefaultParser, Parser, checked
 
 _DIALECT = ("logs", "start", "add_namespace", "remove_namespace", "publish", "reply", "others", "close")
@@ -30,7 +31,7 @@ def parser(app: Flask, options: Options) -> Parser:
     return MsgpackParser(default) if options.parser == "msgpack" else checked(options.parser)
 
 
-def dialect(options: Options) -> Dialect | None:
+def dialect(app: Flask, options: Options) -> Dialect | None:
     """How the servers of the cluster talk that the options ask for; ``None``: there is no cluster.
 
     Raises:
@@ -41,6 +42,13 @@ def dialect(options: Options) -> Dialect | None:
         return None
     if options.message_queue and options.client_manager:
         raise ValueError("message_queue and client_manager both name a cluster: give one or the other")
+    if isinstance(wanted, str):
+        return _redis_dialect(app, options, wanted)
+    if type(wanted).__module__.partition(".")[0] == "socketio":  # not imported, it need not be there
+        raise ValueError(
+            f"a {type(wanted).__name__} of python-socketio can't be used: give message_queue='redis+queue://host:port' "
+            "and its channel, which is the same queue, instead of the object"
+        )
     missing = [name for name in _DIALECT if not hasattr(wanted, name)]
     if missing:
         raise TypeError(
@@ -48,6 +56,31 @@ def dialect(options: Options) -> Dialect | None:
         )
     found: Dialect = wanted
     return found
+
+
+def _redis_dialect(app: Flask, options: Options, text: str) -> Dialect:
+    from .socketio.adapters.redis.queue import QueueDialect
+    from .socketio.adapters.redis.urls import parse
+
+    url = parse(text)
+    if url.dialect != "queue":
+        raise ValueError(f"message_queue: the dialect {url.dialect or 'classic'!r} is not there yet")
+    codec = JsonCodec(getattr(app.json, "default", None)) if options.json is None else ModuleCodec(options.json)
+    return QueueDialect(url, channel=options.channel, codec=codec, max_size=options.max_cluster_message_size)
+
+
+def outside(options: Options) -> OutsideServer:
+    """The servers of the cluster, for a process that is none of them.
+
+    Raises:
+        TypeError, ValueError: for what can't be meant.
+    """
+    from .socketio.adapters.redis.outsider import Outsider
+
+    if not options.message_queue or not isinstance(options.message_queue, str):
+        raise ValueError("without an application SocketIO can only emit, and needs the URL of a message_queue for it")
+    outsider = Outsider(options.message_queue, channel=options.channel, max_size=options.max_cluster_message_size)
+    return OutsideServer(outsider.tell)
 
 
 def set_level(name: str, wanted: Any) -> None:

@@ -18,6 +18,7 @@ from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
 from ...json_codec import Codec
+from .. import shapes
 from ..cluster import Receive
 from ..operations import (
     Ack,
@@ -32,14 +33,12 @@ from ..operations import (
     ServerEvent,
 )
 from .publisher import Publisher
-from .queue_codec import Asker, Heard, PickledError, QueueCodec
+from .queue_codec import CHANNEL, Asker, Heard, PickledError, QueueCodec
 from .subscriber import Subscriber
 from .urls import RedisURL
 
 log = logging.getLogger(__name__)
 
-#: The channel of Flask-SocketIO; that of python-socketio alone is ``socketio``.
-CHANNEL = "flask-socketio"
 MAX_SIZE = 10_000_000
 #: Seconds that our own servers have to answer a roll call, and how long the answer holds.
 ROLL_CALL = 0.5
@@ -194,12 +193,7 @@ class QueueDialect:
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _send(self, message: bytes) -> None:
-        if len(message) > self._max_size:
-            raise ValueError(
-                f"a message of {len(message)} bytes can't be told to the other servers: "
-                f"the option max_cluster_message_size is {self._max_size}"
-            )
-        self._publisher.send("PUBLISH", self.channel, message)
+        self._publisher.send("PUBLISH", self.channel, shapes.with_size(message, self._max_size))
 
     def _hear(self, channel: bytes, data: bytes) -> None:
         receive = self._receive

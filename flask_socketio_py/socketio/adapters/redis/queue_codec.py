@@ -40,6 +40,8 @@ from ..operations import (
     ServerEvent,
 )
 
+#: The channel of Flask-SocketIO; that of python-socketio alone is ``socketio``.
+CHANNEL = "flask-socketio"
 #: The method of the messages between our own servers.
 OURS = "flask_socketio_py"
 #: Seconds for which the acknowledgements of clients are passed on to python-socketio, which names no time.
