@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import select
 import shutil
 import signal
 import socket
+import socketserver
+import ssl
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,28 +61,26 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 
 class RedisServer:
-    """One server. ``tls`` is a pair of PEM files, of a certificate and its key; ``settings`` go to the command line."""
+    """One server; ``sentinel`` is the configuration that makes it one; ``settings`` go to the command line."""
 
     def __init__(
         self,
         *,
         aof: bool = False,
         password: str | None = None,
-        tls: tuple[str, str] | None = None,
         unix: bool = False,
         sentinel: str | None = None,
         **settings: str,
     ) -> None:
         self.port = free_port()
         self.password = password
-        self.tls = tls
         self.sentinel = sentinel
         self.folder = tempfile.mkdtemp(prefix="redis-")
         self.path = f"{self.folder}/redis.sock" if unix else None
         self.process: subprocess.Popen[bytes] | None = None
         given = {name.replace("_", "-"): value for name, value in settings.items()}
         self.settings = {
-            "port": "0" if tls else str(self.port),
+            "port": str(self.port),
             "bind": "127.0.0.1",
             "dir": self.folder,
             "enable-debug-command": "yes",
@@ -90,11 +92,11 @@ class RedisServer:
         if sentinel is not None:
             for name in ("save", "appendonly", "enable-debug-command"):
                 del self.settings[name]
+        if aof:
+            # Every second only, Redis answers before it has written what a kill then takes away.
+            self.settings["appendfsync"] = "always"
         if password is not None:
             self.settings["requirepass"] = password
-        if tls is not None:
-            self.settings |= {"tls-port": str(self.port), "tls-cert-file": tls[0], "tls-key-file": tls[1]}
-            self.settings |= {"tls-auth-clients": "no"}
         if self.path is not None:
             self.settings["unixsocket"] = self.path
 
@@ -103,7 +105,7 @@ class RedisServer:
         if self.path is not None:
             return f"unix://{self.path}"
         secret = f":{self.password}@" if self.password else ""
-        return f"redis{'s' if self.tls else ''}://{secret}127.0.0.1:{self.port}"
+        return f"redis://{secret}127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start the process, on the same port and with the same folder if it ran before; returns when it serves."""
@@ -139,13 +141,12 @@ class RedisServer:
         where: dict[str, Any] = {"host": "127.0.0.1", "port": self.port}
         if self.path is not None:
             where = {"unix_socket_path": self.path}
-        elif self.tls is not None:
-            where |= {"ssl": True, "ssl_ca_certs": self.tls[0]}
-        return redis.Redis(**where, password=self.password, socket_timeout=10, retry=None)
+        return redis.Redis(**where, password=self.password, socket_timeout=10, retry=None, protocol=2)
 
     def ask(self, *command: str | bytes | int) -> Any:
-        """The reply to one command."""
+        """The reply to one command, as Redis gave it."""
         client = self.client()
+        client.response_callbacks.clear()
         try:
             return client.execute_command(*command)
         finally:
@@ -192,6 +193,35 @@ class RedisServer:
 
 
 @contextlib.contextmanager
+def behind_tls(port: int, certificate: tuple[str, str]) -> Iterator[int]:
+    """The port where TLS is spoken for the server at ``port``: not every binary can do so itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    class Terminator(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with (
+                contextlib.suppress(OSError),
+                context.wrap_socket(self.request, server_side=True) as outside,
+                socket.create_connection(("127.0.0.1", port)) as inside,
+            ):
+                while True:
+                    readable = [outside] if outside.pending() else select.select([outside, inside], [], [])[0]
+                    for source in readable:
+                        if not (data := source.recv(65536)):
+                            return
+                        (inside if source is outside else outside).sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Terminator) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
 def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
     """A cluster of masters that share the slots evenly."""
     with contextlib.ExitStack() as stack:
@@ -207,10 +237,9 @@ def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
             if number:
                 server.ask("CLUSTER", "MEET", "127.0.0.1", servers[0].port, servers[0].settings["cluster-port"])
         for server in servers:
-            # redis-py decodes the reply into a dict.
             until(
                 lambda server=server: (
-                    server.ask("CLUSTER", "INFO")["cluster_state"] == "ok"
+                    b"cluster_state:ok" in server.ask("CLUSTER", "INFO")
                     and len(server.ask("CLUSTER", "SLOTS")) == nodes
                 ),
                 "the cluster is one",

@@ -67,6 +67,7 @@ class Feed:
         self._wake = Event()
         self._reader = home.spawn(self._run)
         self._home = home
+        self._epoch = home.epoch
 
     @property
     def status(self) -> Status:
@@ -115,7 +116,7 @@ class Feed:
         return True
 
     def _run(self) -> None:
-        while True:
+        while self._home.epoch is self._epoch:
             address = wire = writer = None
             try:
                 self._link.connecting()
@@ -133,6 +134,8 @@ class Feed:
                     self._up()
                 self._read(wire)
             except BROKEN as error:
+                if self._home.epoch is not self._epoch:
+                    return
                 self._link.down(error)
                 self._on_lost(address)
             finally:
@@ -177,7 +180,7 @@ class Feed:
                 began = time.monotonic()
 
     def _take(self, reply: Any) -> None:
-        if not isinstance(reply, list) or not reply:
+        if not isinstance(reply, list) or not reply or self._home.epoch is not self._epoch:
             return  # PONG, of a connection without subscriptions
         kind = reply[0]
         if kind in (b"message", b"smessage"):

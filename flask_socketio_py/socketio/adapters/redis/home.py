@@ -8,20 +8,20 @@ nothing is left when it is closed.
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent import get_hub
+from gevent._hub_local import get_hub_if_exists
 from gevent.monkey import get_original
 from greenlet import getcurrent
 
 from ....errors import ClusterError
 
 # The native one: held for moments between real threads, never while something else may run in this one.
-make_lock = get_original("threading", "Lock")
+make_lock = get_original("_thread", "allocate_lock")
 _homes: weakref.WeakSet[Home] = weakref.WeakSet()
 #: Seconds that a greenlet may take to end after it was told to.
 _FAREWELL = 2.0
@@ -36,10 +36,11 @@ class Home:
         self._start = start
         self._leave = leave
         self._hub: Any = None
-        self._thread = 0
         self._greenlets: set[gevent.Greenlet[..., Any]] = set()
         self._lock = make_lock()
         self.closed = False
+        #: Another after a fork and a close: a greenlet that may still run before it is told to end compares it.
+        self.epoch = object()
         _homes.add(self)
 
     def enter(self) -> None:
@@ -52,16 +53,16 @@ class Home:
             raise ClusterError("the connection to Redis is closed")
         if self._hub is None:
             with self._lock:
-                first = not self._thread
+                first = self._hub is None
                 if first:
-                    self._hub, self._thread = get_hub(), threading.get_ident()
+                    self._hub = get_hub()
             if first:
                 self._start()
 
     @property
     def here(self) -> bool:
-        """Whether the caller is in the hub's thread."""
-        return self._thread == threading.get_ident()
+        """Whether the caller is in the hub's thread. (Threads' idents tell greenlets apart in a patched process.)"""
+        return self._hub is not None and get_hub_if_exists() is self._hub
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> gevent.Greenlet[..., Any]:
         """A greenlet that ends at the latest when this is closed."""
@@ -82,10 +83,11 @@ class Home:
         self._hub.loop.run_callback_threadsafe(function, *args)
 
     def close(self, finish: Callable[[], None]) -> None:
-        """End the greenlets, wait for it where the caller may wait, then call ``finish`` in the hub's thread."""
+        """End the greenlets, then call ``finish`` in the hub's thread; returns after that where the caller may wait."""
         if self.closed:
             return
         self.closed = True
+        self.epoch = object()
         if self._hub is None:
             finish()
         elif self.here:
@@ -94,22 +96,24 @@ class Home:
             self._hub.loop.run_callback_threadsafe(self._end, finish)
 
     def _end(self, finish: Callable[[], None]) -> None:
-        # A greenlet may close its own home, in a function that it was given to call; and the hub can't wait.
-        others = [greenlet for greenlet in self._greenlets if greenlet is not getcurrent()]
-        gevent.killall(others, block=getcurrent() is not self._hub, timeout=_FAREWELL)
-        gevent.killall([greenlet for greenlet in self._greenlets if greenlet is getcurrent()], block=False)
+        if getcurrent() is self._hub or getcurrent() in self._greenlets:
+            # The hub can't wait, nor can a greenlet for its own end.
+            gevent.spawn(self._end, finish)
+            return
+        gevent.killall(list(self._greenlets), timeout=_FAREWELL)
         finish()
 
     def _after_fork(self) -> None:
         if self._hub is None:
             return
         greenlets, mine = self._greenlets, self.here
-        self._hub, self._thread, self._greenlets = None, 0, set()
+        self._hub, self._greenlets = None, set()
+        self.epoch = object()
         self._lock = make_lock()
-        self._leave()
         if mine:
-            # The child may go on to use this hub: the parent's greenlets must not wake up in it.
+            # The child may go on to use this hub. Before their descriptors are closed, which would wake them up.
             gevent.killall(list(greenlets), block=False)
+        self._leave()
 
 
 def _after_fork() -> None:

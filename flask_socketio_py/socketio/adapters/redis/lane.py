@@ -108,6 +108,7 @@ class Lane:
             wire.close()
 
     def _run(self) -> None:
+        epoch = self._home.epoch
         error = self._probe()
         while True:
             if error is not None:
@@ -115,6 +116,8 @@ class Lane:
                 gevent.sleep(self._link.pause())
             elif not self.outbox.waiting:
                 self._wake.wait(HEARTBEAT)
+            if self._home.epoch is not epoch:
+                return
             self._wake.clear()
             # Not only now and then: a message that has become old is not sent late.
             for entry in self.outbox.expire(time.monotonic()):

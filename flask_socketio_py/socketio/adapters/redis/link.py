@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 #: The bound of the first pause, and of any, in seconds.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
-#: Seconds between two log lines about the same trouble.
+#: Seconds between two log lines about the same kind of trouble.
 LOG_EVERY = 60.0
 
 State = Literal["idle", "connecting", "connected", "disconnected"]
@@ -48,7 +48,8 @@ class Link:
         self._what = what
         self._on_change = on_change
         self._failures = 0
-        self._logged: tuple[str, float] = ("", 0.0)
+        # When each kind of trouble was logged last: an outage shows as several, in turn.
+        self._logged: dict[str, float] = {}
         self.status = Status("idle", time.time(), None)
 
     @property
@@ -73,9 +74,8 @@ class Link:
         """The connection, or an attempt at one, failed."""
         self._failures += 1
         reason, now = describe(error), time.monotonic()
-        told, when = self._logged
-        if reason != told or now - when > LOG_EVERY:
-            self._logged = (reason, now)
+        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
+            self._logged[reason] = now
             log.warning("%s: no connection: %s; trying again", self._what, reason)
         self._become("disconnected", type(error).__name__)
 

@@ -119,7 +119,9 @@ class Publisher:
         self._messages.put(entry)
 
     def ask(self, *command: str | bytes | int, timeout: float = PATIENCE) -> Any:
-        """The reply to a command. Only the calling greenlet waits, at most ``timeout`` seconds; another thread waits itself.
+        """The reply to a command. Only the calling greenlet waits, at most ``timeout`` seconds.
+
+        In another thread than the hub's it is the thread that waits.
 
         Raises:
             TypeError: for an argument that is neither str, bytes nor int.

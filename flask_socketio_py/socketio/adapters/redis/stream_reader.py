@@ -60,7 +60,7 @@ class StreamReader:
         self._changed = Event()
         self.home = Home(self._start, self._leave)
         self._tails = [
-            _Tail(self.url, stream, last, on_entries, on_gap, self._tell, count, block)
+            _Tail(self.url, self.home, stream, last, on_entries, on_gap, self._tell, count, block)
             for stream, last in streams.items()
         ]
 
@@ -125,6 +125,7 @@ class _Tail:
     def __init__(
         self,
         url: RedisURL,
+        home: Home,
         stream: str,
         last: str,
         on_entries: Callable[[str, Entries], Any],
@@ -136,10 +137,14 @@ class _Tail:
         if last != "$":
             _number(last)
         self._url = url
+        self._home = home
+        self._epoch = home.epoch
         self.stream = stream
         self.last = last
         self._on_entries = on_entries
         self._on_gap = on_gap
+        # The id of the last entry that was given on: one that the stream should still hold, or has trimmed.
+        self._given = ""
         self._count = count
         self._block = block
         self._topology = Topology(url)
@@ -155,7 +160,8 @@ class _Tail:
         self.link.forget()
 
     def run(self) -> None:
-        while True:
+        self._epoch = self._home.epoch
+        while self._home.epoch is self._epoch:
             address = None
             try:
                 self.link.connecting()
@@ -175,6 +181,8 @@ class _Tail:
             gevent.sleep(self.link.pause())
 
     def _failed(self, error: Exception, address: Address | None) -> None:
+        if self._home.epoch is not self._epoch:
+            return
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
@@ -193,8 +201,10 @@ class _Tail:
             entries: Entries = []
             for identifier, fields in reply[0][1] if reply else ():
                 entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))
+            if self._home.epoch is not self._epoch:
+                return
             if entries:
-                self.last = entries[-1][0]
+                self.last = self._given = entries[-1][0]
                 call(self._on_entries, self.stream, entries)
                 gevent.sleep(0)
             # Nothing for a while: is the stream still the one it was? Very much: does it still reach back to us?
@@ -221,8 +231,14 @@ class _Tail:
             # What it still holds was given on before; what is new may well have smaller ids than ours.
             after, self.last = self.last, newest
             self._gap(after, "lost")
-        elif self.last != _START and first != _START and _number(first) > _number(self.last):
+        elif first == _START or self.last == _START:
+            return
+        elif _number(first) > _number(self.last):
             self._gap(self.last, "trimmed")
+        elif self._given == self.last and not wire.ask("XRANGE", self.stream, self.last, self.last):
+            # It has newer entries already, but no longer this one: who knows what else it lost.
+            self._given = ""
+            self._gap(self.last, "lost")
 
     def _gap(self, after: str, reason: str) -> None:
         if self._on_gap is not None:

@@ -66,7 +66,7 @@ class Topology:
     def failed(self, address: Address | None) -> None:
         """A connection to this server broke: what is known may be wrong, and others are preferred for now."""
         self._failed = address
-        self._known = self._url.mode == "single"
+        self._known = self._known and self._url.mode == "single"
 
     def _learn(self) -> None:
         if self._known:

@@ -119,7 +119,7 @@ class Wire(Connection):
         url: RedisURL,
         address: Address,
         *,
-        timeout: float = TIMEOUT,
+        timeout: float | None = None,
         sockets: ModuleType = gevent.socket,
         sentinel: bool = False,
     ) -> None:
@@ -133,7 +133,7 @@ class Wire(Connection):
             db=0 if sentinel else url.database,
             username=url.sentinel_username if sentinel else url.username,
             password=url.sentinel_password if sentinel else url.password,
-            socket_timeout=timeout,
+            socket_timeout=TIMEOUT if timeout is None else timeout,
             socket_connect_timeout=TIMEOUT,
             protocol=2,
             redis_connect_func=Wire._introduce,
@@ -159,7 +159,7 @@ class Wire(Connection):
                 if self._url.tls is not None:
                     sock = self._wrapped(sock)
                 self._raw = sock
-                # The first answers, too, must come within a short time: afterwards the wire's own timeout holds.
+                # The first answers must come within the same short time; then the wire's own timeout holds.
                 return sock
             except OSError as failed:
                 error = failed
@@ -233,8 +233,10 @@ class Wire(Connection):
         """The next answer. One that is an error is raised, and the wire stays; another error ends it."""
         try:
             return self.read_response(disable_decoding=True)
-        except (AttributeError, ValueError):
-            # redis-py's buffer, closed by someone else while we waited.
+        except (AttributeError, ValueError) as error:
+            # redis-py's buffer, closed by someone else while we waited; it hides why we wait no longer.
+            if error.__context__ is not None and not isinstance(error.__context__, Exception):
+                raise error.__context__ from None
             raise ConnectionError("the connection was closed") from None
 
     def cut(self) -> None:
