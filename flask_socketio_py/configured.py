@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 
 from .config import Options
 from .socketio.adapters.cluster import Dialect
+from .socketio.adapters.redis import urls
+from .socketio.adapters.redis.classic import ClassicDialect
+from .socketio.adapters.redis.outsider import Outsider
+from .socketio.adapters.redis.queue import QueueDialect
+from .socketio.adapters.redis.sharded import ShardedDialect
 from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.msgpack_parser import MsgpackParser
 from .socketio.outside import OutsideServer
 from .socketio.parser import DefaultParser, Parser, checked
 
+#: What the parts of a URL before ``://`` ask for; without a name of a dialect the first.
+DIALECTS: dict[str | None, Callable[..., Dialect]] = {
+    None: ClassicDialect,
+    "sharded": ShardedDialect,
+    "queue": QueueDialect,
+}
 _DIALECT = ("logs", "start", "add_namespace", "remove_namespace", "publish", "reply", "others", "close")
 
 
@@ -43,7 +55,10 @@ def dialect(app: Flask, options: Options) -> Dialect | None:
     if options.message_queue and options.client_manager:
         raise ValueError("message_queue and client_manager both name a cluster: give one or the other")
     if isinstance(wanted, str):
-        return _redis_dialect(app, options, wanted)
+        url = urls.parse(wanted)
+        return DIALECTS[url.dialect](
+            url, channel=options.channel, max_size=options.max_cluster_message_size, default=_default(app, options)
+        )
     if type(wanted).__module__.partition(".")[0] == "socketio":  # not imported, it need not be there
         raise ValueError(
             f"a {type(wanted).__name__} of python-socketio can't be used: give message_queue='redis+queue://host:port' "
@@ -58,15 +73,12 @@ def dialect(app: Flask, options: Options) -> Dialect | None:
     return found
 
 
-def _redis_dialect(app: Flask, options: Options, text: str) -> Dialect:
-    from .socketio.adapters.redis.queue import QueueDialect
-    from .socketio.adapters.redis.urls import parse
-
-    url = parse(text)
-    if url.dialect != "queue":
-        raise ValueError(f"message_queue: the dialect {url.dialect or 'classic'!r} is not there yet")
-    codec = JsonCodec(getattr(app.json, "default", None)) if options.json is None else ModuleCodec(options.json)
-    return QueueDialect(url, channel=options.channel, codec=codec, max_size=options.max_cluster_message_size)
+def _default(app: Flask, options: Options) -> Callable[[Any], Any] | None:
+    """What turns a value without a form into one that has: the application's, as for clients."""
+    module = options.json
+    if module is None:
+        return getattr(app.json, "default", None)
+    return lambda value: module.loads(module.dumps(value))
 
 
 def outside(options: Options) -> OutsideServer:
@@ -75,8 +87,6 @@ def outside(options: Options) -> OutsideServer:
     Raises:
         TypeError, ValueError: for what can't be meant.
     """
-    from .socketio.adapters.redis.outsider import Outsider
-
     if not options.message_queue or not isinstance(options.message_queue, str):
         raise ValueError("without an application SocketIO can only emit, and needs the URL of a message_queue for it")
     outsider = Outsider(options.message_queue, channel=options.channel, max_size=options.max_cluster_message_size)

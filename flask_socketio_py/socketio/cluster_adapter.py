@@ -42,6 +42,7 @@ class ClusterAdapter:
     def __init__(self, cluster: Cluster, namespace: Namespace) -> None:
         self.cluster = cluster
         self.namespace = namespace
+        cluster.watch_rooms(namespace.name, namespace.adapter)
 
     @property
     def here(self) -> LocalAdapter:
@@ -77,9 +78,10 @@ class ClusterAdapter:
             TypeError, ValueError, ClusterError: it can't be told to the others.
         """
         cluster, flags = self.cluster, operator.flags
+        told = self.namespace.fixed(event, args)
         request_id = cluster.open(on_reply)
         operation = Broadcast(
-            [event, *args], operator.rooms, operator.excepted, flags.volatile, flags.compress, request_id, timeout
+            [event, *told], operator.rooms, operator.excepted, flags.volatile, flags.compress, request_id, timeout
         )
         try:
             cluster.publish(self.namespace.name, operation)

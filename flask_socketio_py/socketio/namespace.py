@@ -94,8 +94,9 @@ class Namespace:
         if expect is not None:
             ack_id = next(self.ack_ids)
         elif self.shared is not None and not flags.local:
-            _encode(self.server.parser, self.prefix, event, args, None)  # what can't be sent is told nobody
-            if self.shared.broadcast(event, args, rooms, excepted, flags):
+            # Everybody shall be sent the same, whatever stands for a date on the way; and what can't be is told nobody.
+            told = self.fixed(event, args)
+            if self.shared.broadcast(event, told, rooms, excepted, flags):
                 return  # it will be received like those of the others
         self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
 
@@ -186,6 +187,9 @@ class Namespace:
         Raises:
             TypeError, ValueError: for what can't be sent.
         """
+        kept = offset is not None or self.adapter.recovery is not None
+        if not kept and broadcast.rooms and not self.adapter.targets(broadcast.rooms, broadcast.excepted):
+            return  # most of what is said in a large cluster concerns others
         event, *args = broadcast.data
         flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
         if offset is not None:

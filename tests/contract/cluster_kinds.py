@@ -3,7 +3,9 @@
 from redis_server import RedisServer
 
 from flask_socketio_py.socketio.adapters.memory import Hall, MemoryDialect
+from flask_socketio_py.socketio.adapters.redis.classic import ClassicDialect
 from flask_socketio_py.socketio.adapters.redis.queue import QueueDialect
+from flask_socketio_py.socketio.adapters.redis.sharded import ShardedDialect
 
 
 class Memory:
@@ -27,10 +29,11 @@ class Memory:
         cluster.dialect._receive = lambda *args: None
 
 
-class Queue:
-    """The queue of Flask-SocketIO."""
+class Classic:
+    """The channels of the official adapter."""
 
-    name = "queue"
+    name = "classic"
+    dialect_class = ClassicDialect
 
     def __enter__(self):
         self._redis = RedisServer()
@@ -41,12 +44,26 @@ class Queue:
         self._redis.__exit__(*exc_info)
 
     def dialect(self):
-        return QueueDialect(self._redis.url)
+        return self.dialect_class(self._redis.url)
 
     @staticmethod
     def silence(cluster):
-        """Let a server do nothing, although it is there: it is one of ours, since it answers the roll call."""
+        """Let a server hear and say nothing, although it is there."""
         cluster.dialect._receive = lambda *args: None
 
 
-KINDS = [Memory, Queue]
+class Sharded(Classic):
+    """The channels of the official sharded adapter."""
+
+    name = "sharded"
+    dialect_class = ShardedDialect
+
+
+class Queue(Classic):
+    """The queue of Flask-SocketIO. A silent server is still one of ours, since it answers the roll call."""
+
+    name = "queue"
+    dialect_class = QueueDialect
+
+
+KINDS = [Memory, Classic, Sharded, Queue]

@@ -8,9 +8,10 @@ operation that fails is logged, and hurts nobody.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gevent.event import Event
 
@@ -36,6 +37,7 @@ from .operations import (
 if TYPE_CHECKING:
     from ..namespace import Namespace
     from ..server import Server
+    from .local import LocalAdapter
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,17 @@ class Dialect(Protocol):
         """Tell nothing and hear nothing any more."""
 
 
+@runtime_checkable
+class RoomWatcher(Protocol):
+    """A dialect that also wants to know which rooms there are here, but for the sockets' own."""
+
+    def room_came(self, namespace: str, room: Any) -> None:
+        """A room has its first socket. Must not raise."""
+
+    def room_went(self, namespace: str, room: Any) -> None:
+        """A room is empty. Must not raise."""
+
+
 class _Open:
     """A request that waits for replies."""
 
@@ -98,30 +111,38 @@ class Cluster:
         self.dialect = dialect
         self.requests_timeout = requests_timeout
         self._open: dict[str, _Open] = {}
-        self._started = False
+        self._started_in = 0
 
     def start(self) -> None:
         """Begin to listen, in the process and thread that serves; a second time changes nothing."""
-        if not self._started and self.server.find_hub():
-            self._started = True
+        # After a fork the child is a server of its own.
+        if self._started_in != os.getpid() and self.server.find_hub():
+            self._started_in = os.getpid()
             self.dialect.start(self.receive)
             for name in {*self.server.namespaces, *self.server.listener.static_namespaces()}:
                 self.dialect.add_namespace(name)
 
     def add_namespace(self, name: str) -> None:
         """A namespace has come into being."""
-        if self._started:
+        if self._started_in:
             self.dialect.add_namespace(name)
 
     def remove_namespace(self, name: str) -> None:
         """A namespace is gone."""
-        if self._started:
+        if self._started_in:
             self.dialect.remove_namespace(name)
+
+    def watch_rooms(self, name: str, adapter: LocalAdapter) -> None:
+        """Tell the dialect of the rooms of a new namespace, if it wants to know."""
+        dialect = self.dialect
+        if isinstance(dialect, RoomWatcher):
+            watcher = dialect
+            adapter.on_shared_room = lambda room, came: (watcher.room_came if came else watcher.room_went)(name, room)
 
     def close(self) -> None:
         """Leave the cluster."""
-        if self._started:
-            self._started = False
+        if self._started_in:
+            self._started_in = 0
             self.dialect.close()
 
     # -- telling the others ------------------------------------------------------------------------------------------

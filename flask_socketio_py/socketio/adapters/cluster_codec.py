@@ -100,8 +100,10 @@ class ClusterCodec:
         namespace = message.get("nsp")
         if not isinstance(namespace, str):
             raise PacketError("a message of no namespace")
-        operation = operation_of(message.get("type"), message.get("data"))
-        return Message(shapes.heard_id(message.get("uid")), namespace, operation)
+        uid = message.get("uid")
+        if not shapes.is_uid(uid):
+            raise PacketError("a message of nobody")
+        return Message(uid, namespace, operation_of(message.get("type"), message.get("data")))
 
 
 def message_of(operation: Operation, json: JsonCodec) -> tuple[int, dict[str, Any]]:

@@ -46,6 +46,8 @@ class LocalAdapter:
         self.recovery = recovery
         #: Told of rooms that come and go; ``None`` where nobody asked.
         self.on_room: RoomListener | None = None
+        #: The same for a cluster, before: ``(room, whether it came)``, but for the sockets' own rooms.
+        self.on_shared_room: Callable[[Room, bool], None] | None = None
         self.sockets: dict[str, Any] = {}
         self.rooms: dict[Room, dict[str, Any]] = {}
         # socket id -> room -> from which position of the recovery's log on it is in there.
@@ -102,6 +104,8 @@ class LocalAdapter:
         else:
             members[sid] = socket
         self._memberships.setdefault(sid, {})[room] = since
+        if members is None and self.on_shared_room is not None:
+            self.on_shared_room(room, True)
         if self.on_room is not None:  # when all is done: it may lead to further changes
             if members is None:
                 self.on_room("create-room", room, None)
@@ -159,6 +163,8 @@ class LocalAdapter:
         del members[sid]
         if not members:
             del self.rooms[room]
+            if self.on_shared_room is not None:
+                self.on_shared_room(room, False)
         if self.on_room is not None:  # when all is done: it may lead to further changes
             self.on_room("leave-room", room, sid)
             if not members and room not in self.rooms:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ...errors import PacketError
-from ..json_codec import Codec, JsonCodec
+from ..json_codec import JsonCodec
 from ..msgpack_codec import MsgpackCodec
-from .operations import Broadcast, Counted, Fetched, Rooms
+from .operations import Broadcast, Counted, Rooms
 
 #: The type of a Socket.IO packet with an event, and the one that senders before version 3 gave it with binary data.
 EVENT, BINARY_EVENT = 2, 5
@@ -107,12 +107,12 @@ def told_options(rooms: Iterable[Any], excepted: Iterable[Any]) -> dict[str, Any
     return {"rooms": told_rooms(rooms), "except": told_rooms(excepted)}
 
 
-def told_sockets(json: Codec, sockets: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def told_sockets(json: JsonCodec, sockets: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sockets as others understand them: rooms with a name of another type by its text, data without a form as none."""
     return [_told_socket(json, socket) for socket in sockets]
 
 
-def _told_socket(json: Codec, socket: dict[str, Any]) -> dict[str, Any]:
+def _told_socket(json: JsonCodec, socket: dict[str, Any]) -> dict[str, Any]:
     rooms = [room if _is_room(room) else str(room) for room in socket["rooms"]]
     try:
         json.encode(socket["data"])
@@ -193,8 +193,13 @@ def heard_seconds(milliseconds: Any) -> float | None:
     return milliseconds / 1000 if 0 < milliseconds < 2**53 else None
 
 
+def is_uid(value: Any) -> TypeGuard[str]:
+    """Whether this may be the id of a server: it is in the name of a channel."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isascii() and value.isprintable()
+
+
 def heard_id(value: Any) -> str:
-    """The id of a request, or of a server.
+    """The id of a request.
 
     Raises:
         PacketError: it is none.
@@ -254,7 +259,7 @@ def heard_counts(request_id: str, message: Mapping[str, Any], with_rooms: bool) 
         PacketError: it is neither.
     """
     if "count" not in message:
-        return _count(Fetched(request_id, heard_sockets(message.get("sockets"))), with_rooms)
+        return _count(request_id, message.get("sockets"), with_rooms)
     total, pairs = heard_number(message["count"]), message.get("roomSizes")
     if pairs is None:
         return Counted(request_id, total)
@@ -268,15 +273,15 @@ def heard_counts(request_id: str, message: Mapping[str, Any], with_rooms: bool) 
     return Counted(request_id, total, sizes)
 
 
-def _count(fetched: Fetched, with_rooms: bool) -> Counted:
-    if not with_rooms:
-        return Counted(fetched.request_id, len(fetched.sockets))
-    sizes: dict[Any, int] = {}
-    for socket in fetched.sockets:
+def _count(request_id: str, found: Any, with_rooms: bool) -> Counted:
+    if not with_rooms and isinstance(found, list):
+        return Counted(request_id, len(found))  # perhaps their ids only
+    sockets, sizes = heard_sockets(found), dict[Any, int]()
+    for socket in sockets:
         for room in socket["rooms"]:
             if room != socket["id"]:
                 sizes[room] = sizes.get(room, 0) + 1
-    return Counted(fetched.request_id, len(fetched.sockets), sizes)
+    return Counted(request_id, len(sockets), sizes)
 
 
 def _is_room(value: Any) -> bool:

@@ -70,7 +70,7 @@ class Outsider:
         self._notepack = MsgpackCodec(NOTEPACK_3, default)
         self._cluster_codec = ClusterCodec(NOTEPACK_3, default)
         self._stream_codec = MsgpackCodec(MSGPACK_JAVASCRIPT, default)
-        self._queue_codec = QueueCodec(uuid.uuid4().hex, self._json)
+        self._queue_codec = QueueCodec(uuid.uuid4().hex, default)
 
     def tell(self, namespace: str, operation: Request) -> None:
         """Tell all servers; returns when Redis has it.

@@ -11,13 +11,13 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from gevent import get_hub
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from ...json_codec import Codec
 from .. import shapes
 from ..cluster import Receive
 from ..operations import (
@@ -58,8 +58,8 @@ class QueueDialect:
     Args:
         url: the Redis, see :mod:`.urls`.
         channel: by default that of Flask-SocketIO.
-        codec: writes the data of users.
         max_size: bytes that one message may have, sent or received.
+        default: turns a value without a form into one that has, or raises TypeError.
 
     Raises:
         ValueError: for a URL that can't be meant.
@@ -72,12 +72,12 @@ class QueueDialect:
         url: str | RedisURL,
         *,
         channel: str | None = None,
-        codec: Codec | None = None,
         max_size: int = MAX_SIZE,
+        default: Callable[[Any], Any] | None = None,
     ) -> None:
         self.channel = channel or CHANNEL
         self._max_size = max_size
-        self._codec = QueueCodec(uuid.uuid4().hex, codec)
+        self._codec = QueueCodec(uuid.uuid4().hex, default)
         self._publisher = Publisher(url)
         self._subscriber = Subscriber(url, self._hear, on_state=self._on_state)
         self._listening = Event()

@@ -13,14 +13,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from ....errors import PacketError
 from ... import packet
-from ...json_codec import Codec, JsonCodec
+from ...json_codec import JsonCodec
 from .. import shapes
 from ..operations import (
     Ack,
@@ -77,11 +77,14 @@ class Heard(NamedTuple):
 
 
 class QueueCodec:
-    """The messages of one server, whose id is ``host_id``. ``codec`` writes the data of users."""
+    """The messages of one server, whose id is ``host_id``.
 
-    def __init__(self, host_id: str, codec: Codec | None = None) -> None:
+    ``default`` turns a value without a form into one that has, or raises TypeError.
+    """
+
+    def __init__(self, host_id: str, default: Callable[[Any], Any] | None = None) -> None:
         self.host_id = host_id
-        self._codec = _PLAIN if codec is None else codec
+        self._codec = JsonCodec(default)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
