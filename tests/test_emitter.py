@@ -1,6 +1,6 @@
 """Owns the promises of Emitter, of SocketIO without an application, and of `... emit`: they reach clients of servers.
 
-A server of ours in this process, over the queue; the emitters in threads or processes of their own, as in real life.
+A server of ours in this process, over each dialect; the emitters in threads or processes of their own, as in real life.
 """
 
 import subprocess
@@ -16,7 +16,8 @@ from redis_server import RedisServer
 
 from flask_socketio_py import ClusterError, Emitter, SocketIO
 from flask_socketio_py.__main__ import main
-from flask_socketio_py.socketio.adapters.redis.queue import QueueDialect
+from flask_socketio_py.configured import DIALECTS
+from flask_socketio_py.socketio.adapters.redis.urls import parse
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,9 +28,9 @@ def redis():
         yield server
 
 
-@pytest.fixture
-def url(redis):
-    return redis.url.replace("redis://", "redis+queue://")
+@pytest.fixture(params=DIALECTS, ids=str)
+def url(request, redis):
+    return redis.url.replace("redis", f"redis+{request.param}" if request.param else "redis", 1)
 
 
 class Serving(Application):
@@ -44,19 +45,22 @@ class Serving(Application):
 @pytest.fixture
 def server(url):
     application = Serving()
-    server = serve(application, dialect=QueueDialect(url))
+    server = serve(application, dialect=DIALECTS[parse(url).dialect](url))
     server.application = application
     server.of("/chat")
     server.cluster.start()
-    wait_until(lambda: server.cluster.dialect._listening.is_set(), "it listens")
     yield server
     server.close()
 
 
 @pytest.fixture
-def client(server):
+def client(url, server):
+    """Connected, and reached by who is outside."""
     peer = Peer(server)
     peer.socket = peer.join()
+    with Emitter(url) as emitter:
+        for place in (emitter, emitter.to(peer.socket.id), emitter.to("a", "b").to(peer.socket.id)):
+            wait_until(lambda place=place: outside(place.emit, "ready") or peer.events(), "the server listens")
     return peer
 
 
@@ -64,7 +68,7 @@ def events(peer, count=1):
     found = []
 
     def enough():
-        found.extend(peer.events())
+        found.extend(event for event in peer.events() if event[0] != "ready")
         return len(found) >= count
 
     wait_until(enough, f"{count} events")
@@ -86,7 +90,7 @@ def test_it_emits_to_everybody_and_to_a_choice(url, client):
         with Emitter(url) as emitter:
             emitter.emit("all", 1, {"a": b"\0\xff"})
             emitter.send("text")
-            emitter.to("red").emit("red")
+            emitter.to("red", "nobody").emit("red")
             emitter.to("blue").emit("blue")
             emitter.in_("red", "blue").volatile.compress(False).emit("both")
             emitter.except_("red").emit("not red")
