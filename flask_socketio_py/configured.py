@@ -17,7 +17,7 @@ from .socketio.adapters.redis.queue import QueueDialect
 from .socketio.adapters.redis.sharded import ShardedDialect
 from .socketio.json_codec import JsonCodec, ModuleCodec
 from .socketio.msgpack_parser import MsgpackParser
-from .socketio.outside import OutsideServer
+from .socketio.outside import OutsideServer, Tell
 from .socketio.parser import DefaultParser, Parser, checked
 
 #: What the parts of a URL before ``://`` ask for; without a name of a dialect the first.
@@ -35,12 +35,12 @@ def parser(app: Flask, options: Options) -> Parser:
     Raises:
         TypeError, ValueError: for one that can't be meant.
     """
-    default = getattr(app.json, "default", None)
+    further = getattr(app.json, "default", None)
     if options.parser == "default":
-        return DefaultParser(JsonCodec(default) if options.json is None else ModuleCodec(options.json))
+        return DefaultParser(JsonCodec(further) if options.json is None else ModuleCodec(options.json))
     if options.json is not None:
         raise ValueError("json goes with parser='default' only: another parser does its own encoding")
-    return MsgpackParser(default) if options.parser == "msgpack" else checked(options.parser)
+    return MsgpackParser(further) if options.parser == "msgpack" else checked(options.parser)
 
 
 def dialect(app: Flask, options: Options) -> Dialect | None:
@@ -57,7 +57,7 @@ def dialect(app: Flask, options: Options) -> Dialect | None:
     if isinstance(wanted, str):
         url = urls.parse(wanted)
         return DIALECTS[url.dialect](
-            url, channel=options.channel, max_size=options.max_cluster_message_size, default=_default(app, options)
+            url, channel=options.channel, max_size=options.max_cluster_message_size, default=default(app, options)
         )
     if type(wanted).__module__.partition(".")[0] == "socketio":  # not imported, it need not be there
         raise ValueError(
@@ -73,7 +73,7 @@ def dialect(app: Flask, options: Options) -> Dialect | None:
     return found
 
 
-def _default(app: Flask, options: Options) -> Callable[[Any], Any] | None:
+def default(app: Flask, options: Options) -> Callable[[Any], Any] | None:
     """What turns a value without a form into one that has: the application's, as for clients."""
     module = options.json
     if module is None:
@@ -87,10 +87,22 @@ def outside(options: Options) -> OutsideServer:
     Raises:
         TypeError, ValueError: for what can't be meant.
     """
-    if not options.message_queue or not isinstance(options.message_queue, str):
+    found = tell(options)
+    if found is None:
         raise ValueError("without an application SocketIO can only emit, and needs the URL of a message_queue for it")
-    outsider = Outsider(options.message_queue, channel=options.channel, max_size=options.max_cluster_message_size)
-    return OutsideServer(outsider.tell)
+    return OutsideServer(found)
+
+
+def tell(options: Options, further: Callable[[Any], Any] | None = None) -> Tell | None:
+    """What tells the servers of the cluster from a process that does not serve; ``None`` where there is no URL.
+
+    Raises:
+        ValueError: for a URL that can't be meant.
+    """
+    url = options.message_queue
+    if not url or not isinstance(url, str):
+        return None
+    return Outsider(url, channel=options.channel, max_size=options.max_cluster_message_size, default=further).tell
 
 
 def set_level(name: str, wanted: Any) -> None:

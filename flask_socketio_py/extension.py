@@ -92,6 +92,8 @@ class SocketIO(Scaffold):
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
         parser, dialect = configured.parser(app, settings), configured.dialect(app, settings)
         self._server = Server(settings, self._handlers, parser, dialect)
+        if self._server.cluster is not None:
+            self._server.cluster.outside = configured.tell(settings, configured.default(app, settings))
         self._request_hooks.serve(app, self._server.engine)
         self._handlers.server = self._server
         self._view = ServerView(self, self._server)

@@ -80,7 +80,7 @@ def outside(function, *args, **options):
     return gevent.get_hub().threadpool.apply(function, args, options)
 
 
-# --- Emitter ----------------------------------------------------------------------------------------------------------
+# --- Emitter ---------------------------------------------------------------------------------------------------------
 
 
 def test_it_emits_to_everybody_and_to_a_choice(url, client):
@@ -176,7 +176,7 @@ assert "flask" not in sys.modules
     assert events(client) == [["from another process", 1]]
 
 
-# --- SocketIO without an application ----------------------------------------------------------------------------------
+# --- SocketIO without an application ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["constructor", "init_app(None)"])
@@ -269,7 +269,7 @@ def test_a_manager_of_python_socketio_is_refused_with_what_to_write_instead():
             SocketIO(Flask("x"), **options)
 
 
-# --- the command ------------------------------------------------------------------------------------------------------
+# --- the command -----------------------------------------------------------------------------------------------------
 
 
 def test_the_command_emits(url, client, capsys, monkeypatch):
@@ -304,3 +304,43 @@ def test_a_mistake_in_the_command_is_one_line(capsys, monkeypatch, arguments, me
     assert message in err
     assert err.count("\n") == 1
     assert "secret" not in err
+
+
+# --- an application in a process that does not serve -----------------------------------------------------------------
+
+
+def test_an_application_in_a_task_queue_emits_too(url, client):
+    """Celery's way with an application factory: no hub runs there, and the process ends at once."""
+    code = f"""
+from decimal import Decimal
+from flask import Flask
+from flask_socketio_py import SocketIO
+socketio = SocketIO(Flask("task"), message_queue={url!r})
+socketio.emit("from a task", Decimal("1.5"))
+socketio.to({client.socket.id!r}).emit("to one")
+socketio.server.enter_room({client.socket.id!r}, "red")
+try:
+    socketio.emit("asks", to="red", callback=print)
+except RuntimeError as error:
+    print(error)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    run = outside(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "only a server can ask" in run.stdout
+    assert events(client, 2) == [["from a task", "1.5"], ["to one"]]
+    wait_until(lambda: "red" in client.socket.rooms, "it is moved")
+
+
+def test_there_too_a_redis_that_is_away_is_an_error():
+    code = """
+from flask import Flask
+from flask_socketio_py import SocketIO, ClusterError
+socketio = SocketIO(Flask("task"), message_queue="redis://127.0.0.1:1")
+try:
+    socketio.emit("x")
+except ClusterError as error:
+    print("told")
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "told\n", "")

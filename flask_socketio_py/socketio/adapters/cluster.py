@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gevent.event import Event
+from greenlet import getcurrent
 
 from .operations import (
     Ack,
@@ -112,6 +113,9 @@ class Cluster:
         self.requests_timeout = requests_timeout
         self._open: dict[str, _Open] = {}
         self._started_in = 0
+        #: Tells the others from a process that does not serve, a task queue's for instance: no hub runs there that
+        #: would send what the dialect is given. Blocks. ``None``: there is no such way.
+        self.outside: Callable[[str, Request], None] | None = None
 
     def start(self) -> None:
         """Begin to listen, in the process and thread that serves; a second time changes nothing."""
@@ -153,6 +157,9 @@ class Cluster:
         Raises:
             TypeError, ValueError, ClusterError: as :meth:`Dialect.publish`.
         """
+        if self.outside is not None and self._started_in != os.getpid() and getcurrent().parent is None:
+            self.outside(namespace, operation)  # not in a greenlet of gevent's: nothing says that its hub will ever run
+            return
         self.start()
         self.dialect.publish(namespace, operation)
 

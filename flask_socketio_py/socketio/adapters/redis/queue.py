@@ -97,6 +97,10 @@ class QueueDialect:
     def start(self, receive: Receive) -> None:
         self._receive = receive
         self._loop = get_hub().loop
+        # After a fork the child is a server of its own.
+        self._codec.host_id = uuid.uuid4().hex
+        self._listening = Event()
+        self._ours, self._total, self._called_at, self._rolls, self._asked = set(), 0, None, [], {}
         self._publisher.start()
         self._subscriber.subscribe(self.channel)
 
