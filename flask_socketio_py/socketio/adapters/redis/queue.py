@@ -32,6 +32,7 @@ from ..operations import (
     Request,
     ServerEvent,
 )
+from .link import Status, worst
 from .publisher import Publisher
 from .queue_codec import CHANNEL, Asker, Heard, PickledError, QueueCodec
 from .subscriber import Subscriber
@@ -91,6 +92,11 @@ class QueueDialect:
         self._rolls: list[_Roll] = []
         #: The questions whose answers strangers may give: request id -> whether there can be one only.
         self._asked: dict[str, bool] = {}
+
+    @property
+    def status(self) -> Status:
+        """How the connections fare."""
+        return worst([self._publisher.status, self._subscriber.status])
 
     # -- the seam ----------------------------------------------------------------------------------------------------
 
