@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .errors import (
     BroadcastTimeoutError,
+    ClusterError,
     ConnectionRefusedError,
     DisconnectedError,
     EventRefusedError,
@@ -20,6 +21,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .context import current_socket
+    from .emitter import Emitter
     from .extension import SocketIO
     from .namespace import Namespace
     from .shortcuts import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BroadcastTimeoutError",
+    "ClusterError",
     "ConnectionRefusedError",
     "DisconnectedError",
+    "Emitter",
     "EventRefusedError",
     "Namespace",
     "SocketIO",
@@ -47,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Emitter": "emitter",
     "Namespace": "namespace",
     "SocketIO": "extension",
     "SocketIOTestClient": "testing",

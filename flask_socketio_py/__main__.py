@@ -1,4 +1,4 @@
-"""The command line: `python -m flask_socketio_py run module:app` and `... install-client`.
+"""The command line: `python -m flask_socketio_py run module:app`, `... emit EVENT`, `... install-client`.
 
 Owns: patching the standard library before anything that would bind its unpatched names, finding the application, and
 telling a person what is wrong with a command. How the server serves is `SocketIO.run`'s affair.
@@ -10,6 +10,7 @@ import argparse
 import errno
 import importlib
 import inspect
+import json
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandError", "load_app", "main"]
 
+#: Holds the URL of the message queue, so that its password is on no command line.
+QUEUE_VARIABLE = "SOCKETIO_MESSAGE_QUEUE"
 _ADDRESS_ERRORS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 
 
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             return _run(options)
-        return _install_client(options)
+        return _emit(options) if options.command == "emit" else _install_client(options)
     except (CommandError, InstallError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -121,6 +124,30 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _emit(options: argparse.Namespace) -> int:
+    queue = options.queue or os.environ.get(QUEUE_VARIABLE)
+    if not queue:
+        raise CommandError(f"--queue is missing: the servers' message_queue; or set {QUEUE_VARIABLE}")
+    args = []
+    for text in options.data:
+        try:
+            args.append(json.loads(text))
+        except (ValueError, RecursionError):
+            raise CommandError(
+                f"{text[:80]!r} is not JSON; a text has quotes of its own, as in '\"{text[:20]}\"'"
+            ) from None
+
+    from .emitter import Emitter
+    from .errors import ClusterError
+
+    try:
+        with Emitter(queue, options.namespace, options.channel) as emitter:
+            emitter.to(*options.room).except_(*options.excepted).emit(options.event, *args)
+    except (ClusterError, ValueError) as error:
+        raise CommandError(str(error)) from None
+    return 0
+
+
 def _install_client(options: argparse.Namespace) -> int:
     into = Path(options.into)
     version = install(options.version, into)
@@ -148,6 +175,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--certfile", help="serve TLS with this certificate chain")
     run.add_argument("--keyfile", help="its private key, if it is in a file of its own")
     run.add_argument("--reload", action="store_true", help="start anew when a source file changes")
+
+    emit = commands.add_parser("emit", help="emit an event to the clients of servers that have a message_queue")
+    emit.add_argument("event", help="the name of the event")
+    emit.add_argument("data", metavar="JSON", nargs="*", help="its arguments, each in JSON")
+    emit.add_argument("--room", action="append", default=[], help="to the clients in this room; may be repeated")
+    emit.add_argument(
+        "--except", dest="excepted", metavar="ROOM", action="append", default=[], help="not to those; may be repeated"
+    )
+    emit.add_argument("--namespace", default="/", help="the namespace (default: %(default)s)")
+    emit.add_argument("--queue", metavar="URL", help=f"the servers' message_queue (default: ${QUEUE_VARIABLE})")
+    emit.add_argument("--channel", help="the servers' option channel, if they have one")
 
     client = commands.add_parser("install-client", help="fetch the official JavaScript client's bundle with npm")
     client.add_argument("--version", default=DEFAULT_VERSION, help="its version (default: %(default)s)")

@@ -23,7 +23,7 @@ from .registry import Selector
 from .request_hooks import RequestHooks
 from .scaffold import Scaffold
 from .socketio.acks import DEFAULT
-from .socketio.broadcast import NO_FLAGS, VOLATILE, BroadcastOperator, chosen
+from .socketio.broadcast import BroadcastOperator, Flags, chosen
 from .socketio.namespace import Namespace as CoreNamespace
 from .socketio.parser import Parser
 from .socketio.server import Server
@@ -37,7 +37,8 @@ class SocketIO(Scaffold):
     """Socket.IO for a Flask application.
 
     Args:
-        app: the application; without it call :meth:`init_app` later.
+        app: the application; without it call :meth:`init_app` later. With the URL of a ``message_queue`` and without
+            an application it only emits: to the clients of the servers that have the same one.
         options: see :class:`~flask_socketio_py.config.Options`; unknown names warn.
 
     Raises:
@@ -55,23 +56,24 @@ class SocketIO(Scaffold):
         self._request_hooks = RequestHooks()
         self._server: Server | None = None
         self._view: ServerView | None = None
-        if app is not None:
+        queue = options.get("message_queue")
+        if app is not None or (queue and isinstance(queue, str)):
             self.init_app(app, **options)
         else:
             self.server_options.update(options)
 
     def init_app(self, app: Flask | None, **options: Any) -> None:
         """Attach to an application; options add to those of the constructor, and ``SOCKETIO_<NAME>`` in
-        ``app.config`` to both.
+        ``app.config`` to both. With ``None`` and the URL of a ``message_queue`` it only emits.
 
         Raises:
             TypeError, ValueError: for an option that can't be meant.
         """
         self.server_options.update(options)
         if app is None:
-            raise ValueError(
-                "init_app(None) needs a message queue, which this version does not have: pass the application"
-            )
+            outside: Any = configured.outside(config.build(config.gather({}, self.server_options)))
+            self._server, self._view = outside, ServerView(self, outside)
+            return
         values = config.gather(app.config, self.server_options)
         settings = config.build(values)
         if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
@@ -88,8 +90,10 @@ class SocketIO(Scaffold):
         if "manage_session" in values:  # else the attribute, which may have been set before
             self._handlers.manage_session = settings.manage_session
         self._handlers.accepted = frozenset([names] if isinstance(names, str) else names)
-        parser, dialect = configured.parser(app, settings), configured.dialect(settings)
+        parser, dialect = configured.parser(app, settings), configured.dialect(app, settings)
         self._server = Server(settings, self._handlers, parser, dialect)
+        if self._server.cluster is not None:
+            self._server.cluster.outside = configured.tell(settings, configured.default(app, settings))
         self._request_hooks.serve(app, self._server.engine)
         self._handlers.server = self._server
         self._view = ServerView(self, self._server)
@@ -234,7 +238,8 @@ class SocketIO(Scaffold):
         """Emit an event to everybody in a namespace, or to ``to``: a room, a client's sid, or a list of them.
 
         Works in handlers, requests, background tasks and other threads. Several arguments, or a tuple, arrive as
-        several arguments. ``skip_sid`` leaves clients out, ``callback`` is called with a client's acknowledgement.
+        several arguments. ``skip_sid`` leaves clients out, ``callback`` is called with a client's acknowledgement,
+        ``ignore_queue`` reaches clients of this server only.
 
         Raises:
             TypeError, ValueError: for data that can't be sent.
@@ -243,7 +248,7 @@ class SocketIO(Scaffold):
             skip_sid = context.current_sid()
         core = self._serving().of(namespace or "/")
         rooms, excepted = chosen(to if to is not None else room), chosen(skip_sid)
-        flags = VOLATILE if volatile else NO_FLAGS
+        flags = Flags(volatile, local=ignore_queue)
         if callback is None:
             core.emit(event, _arguments(args), rooms, excepted, flags)
         else:
@@ -302,6 +307,7 @@ class SocketIO(Scaffold):
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """Make everybody leave a room."""
+        self._serving()
         self.server.close_room(room, namespace)
 
     def _core(self) -> CoreNamespace:

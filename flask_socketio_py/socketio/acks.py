@@ -222,8 +222,8 @@ def call_within(socket: Socket, ack_id: int, callback: Callable[..., Any], timeo
     return settle
 
 
-def call_later(seconds: float, function: Callable[[], None]) -> None:
-    """Call a quick function of ours in the hub, after a while."""
+def call_later(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
+    """Call a quick function of ours in the hub, after a while. Returns what prevents it."""
 
     def call() -> None:
         timer.close()
@@ -231,6 +231,8 @@ def call_later(seconds: float, function: Callable[[], None]) -> None:
 
     timer = get_hub().loop.timer(seconds)
     timer.start(call)
+    cancel: Callable[[], None] = timer.close
+    return cancel
 
 
 def run_callback(callback: Callable[..., Any], args: Iterable[Any]) -> None:

@@ -253,7 +253,7 @@ class BroadcastOperator(Audience):
 
         def on_reply(reply: Reply) -> None:
             if isinstance(reply, Ack):
-                settle([reply.value])
+                settle([reply.value] if reply.args is None else reply.args)
 
         for cluster in self.namespace.clusters:
             if not cluster.all_here(self.rooms):

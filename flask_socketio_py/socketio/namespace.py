@@ -226,10 +226,20 @@ class Namespace:
         """
         event, *args = broadcast.data
         asked: list[tuple[Socket, int]] = []
+        missing, cancel = 0, _nothing
 
         def expect(socket: Socket, ack_id: int) -> None:
+            nonlocal missing
+            missing += 1
             asked.append((socket, ack_id))
-            socket.expect(ack_id, on_ack)
+            socket.expect(ack_id, settle)
+
+        def settle(answer: list[Any] | None) -> None:
+            nonlocal missing
+            missing -= 1
+            if not missing:
+                cancel()
+            on_ack(answer)
 
         flags = Flags(volatile=broadcast.volatile, compress=broadcast.compress)
         self._emit_here(event, args, broadcast.rooms, broadcast.excepted, flags, next(self.ack_ids), expect)
@@ -238,9 +248,13 @@ class Namespace:
             for socket, ack_id in asked:
                 socket.forget_ack(ack_id)
 
-        if asked:
-            call_later(timeout, forget)
+        if missing:
+            cancel = call_later(timeout, forget)
         return len(asked)
+
+
+def _nothing() -> None:
+    """Nothing is there to be prevented."""
 
 
 class ParentNamespace:

@@ -4,6 +4,7 @@ from redis_server import RedisServer
 
 from flask_socketio_py.socketio.adapters.memory import Hall, MemoryDialect
 from flask_socketio_py.socketio.adapters.redis.classic import ClassicDialect
+from flask_socketio_py.socketio.adapters.redis.queue import QueueDialect
 from flask_socketio_py.socketio.adapters.redis.sharded import ShardedDialect
 from flask_socketio_py.socketio.adapters.redis.streams import StreamsDialect
 
@@ -66,4 +67,11 @@ class Streams(Classic):
     dialect_class = StreamsDialect
 
 
-KINDS = [Memory, Classic, Sharded, Streams]
+class Queue(Classic):
+    """The queue of Flask-SocketIO. A silent server is still one of ours, since it answers the roll call."""
+
+    name = "queue"
+    dialect_class = QueueDialect
+
+
+KINDS = [Memory, Classic, Sharded, Streams, Queue]

@@ -3,6 +3,8 @@
 Two or three servers, real clients without a network. What only some wires can is marked in ``cluster_kinds.py``.
 """
 
+import gc
+
 import gevent
 import pytest
 
@@ -272,3 +274,20 @@ def test_a_server_that_does_not_answer(kind):
         assert [answer["name"] for answer in answers] == ["server 1"]
     finally:
         servers.close()
+
+
+def test_nothing_is_kept_of_questions_that_all_have_answered(servers, pair):
+    _, (second, there) = pair
+    asking = gevent.spawn(everybody(servers.servers[0], there.id).timeout(3000).emit_with_ack, "question", 1)
+    [text] = wait_until(lambda: [text for text in second.texts() if "question" in text], "it is asked")
+    timers = long_timers()
+    second.push(f'3{text[1:].split("[")[0]}["yes"]')
+    assert asking.get(timeout=20) == ["yes"]
+    wait_until(lambda: long_timers() < timers, "the timer is closed")
+    assert not there._acks
+
+
+def long_timers():
+    """Timers of acks.py that still run, by their callbacks."""
+    timers = [item for item in gc.get_objects() if type(item).__name__ == "timer" and item.callback is not None]
+    return sum(getattr(timer.callback, "__module__", None) == "flask_socketio_py.socketio.acks" for timer in timers)

@@ -16,8 +16,10 @@ from flask_socketio_py.socketio.socket import Socket
 
 NAMES = [
     "BroadcastTimeoutError",
+    "ClusterError",
     "ConnectionRefusedError",
     "DisconnectedError",
+    "Emitter",
     "EventRefusedError",
     "Namespace",
     "SocketIO",
@@ -69,6 +71,8 @@ SCAFFOLD = {
     "on_adapter_event": "self, name, namespace=None",
     "on_error": "self, namespace=None",
     "on_event": "self, message, handler, namespace=None",
+    "on_server_side_emit": "self, event, namespace=None",
+    "room_sizes": "self, local=False",
     "server_side_emit": "self, event, *args",
     "server_side_emit_with_ack": "self, event, *args",
     "use": "self, function=None, *, namespace=None",

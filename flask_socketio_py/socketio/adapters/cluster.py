@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from gevent.event import Event
+from greenlet import getcurrent
 
 from .operations import (
     Ack,
@@ -26,6 +27,7 @@ from .operations import (
     Fetched,
     Join,
     Leave,
+    NoAnswer,
     Operation,
     Reply,
     Request,
@@ -124,6 +126,9 @@ class Cluster:
         self._open: dict[str, _Open] = {}
         self._started_in = 0
         self._closed = False
+        #: Tells the others from a process that does not serve, a task queue's for instance: no hub runs there that
+        #: would send what the dialect is given. Blocks. ``None``: there is no such way.
+        self.outside: Callable[[str, Request], None] | None = None
 
     def start(self) -> None:
         """Begin to listen, in the process and thread that serves; a second time changes nothing."""
@@ -175,6 +180,9 @@ class Cluster:
         Raises:
             TypeError, ValueError, ClusterError: as :meth:`Dialect.publish`.
         """
+        if self.outside is not None and self._started_in != os.getpid() and getcurrent().parent is None:
+            self.outside(namespace, operation)  # not in a greenlet of gevent's: nothing says that its hub will ever run
+            return
         self.start()
         self.dialect.publish(namespace, operation)
 
@@ -226,7 +234,7 @@ class Cluster:
     def receive(self, name: str, operation: Operation, reply_to: Any = None, offset: str | None = None) -> None:
         """Another server says something. Called in the hub: must not block and must not raise."""
         try:
-            if isinstance(operation, Fetched | Counted | ServerAnswer | AckCount | Ack):
+            if isinstance(operation, Fetched | Counted | ServerAnswer | AckCount | Ack | NoAnswer):
                 request = self._open.get(operation.request_id)
                 if request is not None:
                     request.on_reply(operation)
@@ -281,7 +289,7 @@ class Cluster:
         def on_ack(args: list[Any] | None) -> None:
             if args is not None:
                 try:
-                    self.dialect.reply(namespace.name, reply_to, Ack(request_id, args[0] if args else None))
+                    self.dialect.reply(namespace.name, reply_to, Ack(request_id, args[0] if args else None, args))
                 except (TypeError, ValueError) as error:
                     log.warning("an acknowledgement could not be passed on: %s", error)
 

@@ -107,12 +107,19 @@ class AckCount(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """One socket's acknowledgement: the first argument."""
+    """One socket's acknowledgement: the first argument, and all of them where the wire carries them."""
 
     request_id: str
     value: Any
+    args: list[Any] | None = None
+
+
+class NoAnswer(NamedTuple):
+    """What a dialect says for a server that is counted, but does not understand the question."""
+
+    request_id: str
 
 
 Request = Broadcast | Join | Leave | Disconnect | Fetch | Count | ServerEvent
-Reply = Fetched | Counted | ServerAnswer | AckCount | Ack
+Reply = Fetched | Counted | ServerAnswer | AckCount | Ack | NoAnswer
 Operation = Request | Reply
