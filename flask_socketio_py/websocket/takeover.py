@@ -11,10 +11,13 @@ connection ends.
 from __future__ import annotations
 
 import _socket
+import functools
+import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from gevent import get_hub, monkey
 from gevent.event import Event
 from gevent.ssl import SSLSocket
 
@@ -59,7 +62,7 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
     ended = Event() if tls else None
     answered = already_answered(environ)
     if environ.get("gunicorn.socket") is not None:
-        leftover = _gunicorn_leftover(environ)
+        leftover = buffered(environ, start_response)
         result: Iterable[bytes] = _GunicornEnd(start_response, ended)
     else:
         handler = _pywsgi_handler(environ, start_response)
@@ -79,6 +82,55 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
     return Takeover(ours, leftover, answered, None, result)
 
 
+def buffered(environ: dict[str, Any], start_response: StartResponse) -> bytes:
+    """What the WSGI server has read past the request's head and nobody has asked for; it stays where it is."""
+    sock = find_socket(environ, start_response)
+    if environ.get("gunicorn.socket") is not None:
+        unreader = _unreader(environ)
+        read: bytes = unreader.buf.getvalue() if unreader is not None else b""
+        return read + getattr(sock, "unreceived", b"")
+    timeout = sock.gettimeout()
+    try:
+        return _pywsgi_leftover(_pywsgi_handler(environ, start_response), sock)
+    finally:
+        sock.settimeout(timeout)
+
+
+def let_go(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Forget the connection of this request: another process has it, and answers (and logs) the request.
+
+    A TLS socket is left to the server, which closes it. Returns what the WSGI application must return.
+    """
+    sock = find_socket(environ, start_response)
+    if not isinstance(sock, SSLSocket):
+        _drop(sock)
+    if environ.get("gunicorn.socket") is not None:
+        return _GunicornSilence()
+    handler = _pywsgi_handler(environ, start_response)
+    handler.close_connection = True
+    handler.log_request = lambda: None
+    return ()
+
+
+def _drop(sock: Any) -> None:
+    """Close a descriptor that lives on in another process: epoll would keep its watch on what we have no more."""
+    loop = get_hub().loop
+    descriptor = sock.detach()
+    try:
+        if loop.backend == "epoll":
+            _epoll_of(loop.fileno()).unregister(descriptor)
+    except OSError:  # it was not watched
+        pass
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache
+def _epoll_of(descriptor: int) -> Any:
+    """The loop's epoll set. Kept for ever: an object that goes would close it."""
+    return monkey.get_original("select", "epoll").fromfd(descriptor)
+
+
 def _pywsgi_handler(environ: dict[str, Any], start_response: StartResponse) -> Any:
     handler = environ.get("flask_socketio_py.handler")
     if handler is None and environ.get("wsgi.websocket") is not None:
@@ -94,20 +146,11 @@ def _pywsgi_leftover(handler: Any, sock: Any) -> bytes:
         leftover: bytes = handler.rfile.peek()
     except OSError:  # would block, or reset: the reader finds out
         leftover = b""
-    return leftover
+    return leftover + getattr(sock, "unreceived", b"")
 
 
-def _gunicorn_leftover(environ: dict[str, Any]) -> bytes:
-    unreader = getattr(getattr(environ.get("wsgi.input"), "reader", None), "unreader", None)
-    if unreader is None:
-        return b""
-    if hasattr(unreader, "take_buffered"):
-        taken: bytes = unreader.take_buffered()
-        return taken
-    rest: bytes = unreader.buf.getvalue()
-    unreader.buf.seek(0)
-    unreader.buf.truncate()
-    return rest
+def _unreader(environ: dict[str, Any]) -> Any:
+    return getattr(getattr(environ.get("wsgi.input"), "reader", None), "unreader", None)
 
 
 class _ParkedEnd:
@@ -131,4 +174,20 @@ class _GunicornEnd:
     def __iter__(self) -> Iterator[bytes]:
         if self._ended is not None:
             self._ended.wait()
+        raise StopIteration
+
+
+class _GunicornSilence:
+    """Ends gunicorn's keep-alive loop like :class:`_GunicornEnd`, and writes nothing into the access log.
+
+    gunicorn asks first whether the request has been handled, which is where it expects a StopIteration. In a wrapper of
+    some middleware the body does it.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise StopIteration
+
+    def __iter__(self) -> Iterator[bytes]:
         raise StopIteration
