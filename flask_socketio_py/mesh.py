@@ -66,8 +66,7 @@ class Mesh:
         self.token = secrets.token_urlsafe(TOKEN_LENGTH)[:TOKEN_LENGTH]
         self.directory = mesh_directory.directory_of(os.getppid() if parent is None else parent)
         self._listener = self._listen()
-        mesh_directory.sweep_others(self.directory)
-        mesh_directory.sweep(self.directory)
+        mesh_directory.clean(self.directory)
         self._hub = gevent.get_hub()
         self._watcher = self._hub.loop.io(self._listener.fileno(), _READ)
         self._watcher.start(self._on_connections)
@@ -108,10 +107,7 @@ class Mesh:
         self._listener.close()
         atexit.unregister(self.close)
         mesh_directory.remove(self._path(self.token))
-        try:
-            mesh_directory.sweep(self.directory)
-        except OSError as error:
-            log.debug("can't clean %s: %s", self.directory, error)
+        mesh_directory.sweep(self.directory)
 
     def _forget(self) -> None:
         """In a child of this process: who holds the listening socket keeps it alive after us."""

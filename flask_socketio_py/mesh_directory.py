@@ -70,13 +70,20 @@ def private_directory(path: str) -> None:
         raise PermissionError(f"{path} is not a directory that only this user may use")
 
 
-def sweep(directory: str) -> None:
-    """Remove the sockets nobody listens on any more, and the directory if none is left.
+def clean(own: str) -> None:
+    """Remove what killed processes have left in our directory, and killed masters beside it."""
+    sweep(own)
+    base = os.path.dirname(own)
+    for entry in _entries(base):
+        path = os.path.join(base, entry)
+        match = _is_ours(entry)
+        if match is not None and path != own and start_time(int(match[1])) != match[2] and _is_mine(path):
+            sweep(path)
 
-    Raises:
-        OSError: the directory can't be read.
-    """
-    for entry in os.listdir(directory):
+
+def sweep(directory: str) -> None:
+    """Remove the sockets nobody listens on any more, and the directory if none is left."""
+    for entry in _entries(directory):
         path = os.path.join(directory, entry)
         if not entry.startswith(".") and _is_dead(path):
             remove(path)
@@ -86,23 +93,19 @@ def sweep(directory: str) -> None:
         log.debug("%s is in use", directory)
 
 
-def sweep_others(own: str) -> None:
-    """Remove what killed masters have left beside our directory.
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        log.debug("can't clean %s: %s", directory, error)
+        return []
 
-    Raises:
-        OSError: the place can't be read.
-    """
-    base = os.path.dirname(own)
-    for entry in os.listdir(base):
-        path = os.path.join(base, entry)
-        match = _is_ours(entry)
-        if match is None or path == own or start_time(int(match[1])) == match[2]:
-            continue
-        try:
-            if os.lstat(path).st_uid == os.geteuid():
-                sweep(path)
-        except OSError as error:
-            log.debug("can't clean %s: %s", path, error)
+
+def _is_mine(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _is_dead(path: str) -> bool:
