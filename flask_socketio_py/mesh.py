@@ -314,7 +314,7 @@ class _Inbound:
         if self.data or self._descriptors:  # else a sibling that looked whether we live
             log.warning("refused a request from a worker: %s", reason)
         for descriptor in self._descriptors:
-            os.close(descriptor)
+            _socket.close(descriptor)  # os.close, as gevent has it, would come too late
         self._descriptors.clear()
         self.conn.close()
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import _socket
 import functools
-import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -62,7 +61,7 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
     ended = Event() if tls else None
     answered = already_answered(environ)
     if environ.get("gunicorn.socket") is not None:
-        leftover = buffered(environ, start_response)
+        leftover = buffered(environ, start_response) if _unreader(environ) is not None else b""
         result: Iterable[bytes] = _GunicornEnd(start_response, ended)
     else:
         handler = _pywsgi_handler(environ, start_response)
@@ -70,6 +69,8 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
         handler.close_connection = True
         if answered:
             environ["wsgi.websocket"].stream = None  # so that gevent-websocket's close() does nothing
+        else:  # for access logs; nothing is to be written
+            handler.status, handler.response_headers, handler.headers_sent = "101 Switching Protocols", [], True
         result = _ParkedEnd(ended) if ended is not None else ()
     sock.settimeout(0.0)
     if tls:
@@ -83,11 +84,17 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
 
 
 def buffered(environ: dict[str, Any], start_response: StartResponse) -> bytes:
-    """What the WSGI server has read past the request's head and nobody has asked for; it stays where it is."""
+    """What the WSGI server has read past the request's head and nobody has asked for; it stays where it is.
+
+    Raises:
+        ValueError: the server doesn't say.
+    """
     sock = find_socket(environ, start_response)
     if environ.get("gunicorn.socket") is not None:
         unreader = _unreader(environ)
-        read: bytes = unreader.buf.getvalue() if unreader is not None else b""
+        if unreader is None:
+            raise ValueError("no way to what gunicorn has read")
+        read: bytes = unreader.buf.getvalue()
         return read + getattr(sock, "unreceived", b"")
     timeout = sock.gettimeout()
     try:
@@ -122,7 +129,7 @@ def _drop(sock: Any) -> None:
     except OSError:  # it was not watched
         pass
     finally:
-        os.close(descriptor)
+        _socket.close(descriptor)  # at once: os.close, as gevent has it, waits for the loop's next turn
 
 
 @functools.cache
@@ -150,7 +157,8 @@ def _pywsgi_leftover(handler: Any, sock: Any) -> bytes:
 
 
 def _unreader(environ: dict[str, Any]) -> Any:
-    return getattr(getattr(environ.get("wsgi.input"), "reader", None), "unreader", None)
+    reader = getattr(environ.get("wsgi.input"), "reader", None)
+    return getattr(reader, "unreader", None) or getattr(getattr(reader, "req", None), "unreader", None)
 
 
 class _ParkedEnd:
