@@ -26,7 +26,7 @@ from gevent.ssl import SSLSocket
 from .engineio.siblings import TOKEN_LENGTH, StartResponse
 from .mesh import Mesh
 from .relay import Relay
-from .websocket.takeover import already_answered, buffered, find_socket, let_go
+from .websocket.takeover import already_answered, buffered, find_socket, let_go, unwatch
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,13 @@ class HandedSocket(socket.socket):
         data = self.recv(nbytes or len(buffer), flags)
         memoryview(buffer)[: len(data)] = data
         return len(data)
+
+    def _real_close(self) -> None:
+        # As in the standard library: close() calls it once nothing uses the socket any more. The sibling may not have
+        # closed its copy yet.
+        if self.fileno() >= 0:
+            unwatch(self.fileno())
+        super()._real_close()  # type: ignore[misc]  # gevent's, too
 
 
 class Host(Protocol):

@@ -120,16 +120,22 @@ def let_go(environ: dict[str, Any], start_response: StartResponse) -> Iterable[b
 
 
 def _drop(sock: Any) -> None:
-    """Close a descriptor that lives on in another process: epoll would keep its watch on what we have no more."""
-    loop = get_hub().loop
     descriptor = sock.detach()
-    try:
-        if loop.backend == "epoll":
+    unwatch(descriptor)
+    _socket.close(descriptor)  # at once: os.close, as gevent has it, waits for the loop's next turn
+
+
+def unwatch(descriptor: int) -> None:
+    """Before a descriptor is closed whose open file lives on in another process.
+
+    epoll would go on reporting on the file, under a number that is ours no more; libev then builds its whole set anew.
+    """
+    loop = get_hub().loop
+    if loop.backend == "epoll":
+        try:
             _epoll_of(loop.fileno()).unregister(descriptor)
-    except OSError:  # it was not watched
-        pass
-    finally:
-        _socket.close(descriptor)  # at once: os.close, as gevent has it, waits for the loop's next turn
+        except OSError:  # it was not watched
+            return
 
 
 @functools.cache

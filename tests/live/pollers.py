@@ -26,6 +26,7 @@ class Refused(Exception):
 def connect(server: Server, timeout: float = 20.0) -> socket.socket:
     """A connection to the server, over TLS if it speaks that."""
     sock = socket.create_connection(("127.0.0.1", server.port), timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if server.tls:
         context = ssl.create_default_context(cafile=certificate()[0])
         return context.wrap_socket(sock, server_hostname="localhost")
@@ -82,14 +83,15 @@ class Poller:
         """Two requests: an event, and what acknowledges it."""
         self.calls += 1
         self.post(f"42{self.calls}{json.dumps([event, *args])}".encode(), connection)
-        answer = self.poll(connection)
-        if answer == b"2":
-            self.post(b"3", connection)
-            answer = self.poll(connection)
-        prefix = f"43{self.calls}".encode()
-        assert answer.startswith(prefix + b"["), answer[:100]
-        result = json.loads(answer[len(prefix) :])
-        return result[0] if len(result) == 1 else result
+        prefix = f"43{self.calls}["
+        while True:
+            for packet in self.poll(connection).decode().split("\x1e"):
+                if packet == "2":
+                    self.post(b"3", connection)
+                else:
+                    assert packet.startswith(prefix), packet[:100]
+                    result = json.loads(packet[len(prefix) - 1 :])
+                    return result[0] if len(result) == 1 else result
 
 
 def owners(pollers: list[Poller]) -> dict[int, list[Poller]]:
