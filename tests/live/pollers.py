@@ -3,6 +3,7 @@
 So it is seen what a load balancer, or the kernel between several workers, does to a session.
 """
 
+import concurrent.futures
 import http.client
 import json
 import socket
@@ -102,10 +103,11 @@ def owners(pollers: list[Poller]) -> dict[int, list[Poller]]:
     return found
 
 
-def spread(server: Server, workers: int = 2, most: int = 200) -> list[Poller]:
+def spread(server: Server, workers: int = 2, most: int = 400) -> list[Poller]:
     """Sessions of at least so many workers: which worker takes a connection is the kernel's choice."""
-    pollers = [Poller(server) for _ in range(6)]
-    while len({poller.sid[:6] for poller in pollers}) < workers:
-        assert len(pollers) < most, f"no {workers} workers have sessions"
-        pollers.append(Poller(server))
-    return pollers
+    pollers: list[Poller] = []
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:  # one at a time, the kernel prefers one worker
+        while len(by_worker := {poller.sid[:6]: poller for poller in pollers}) < workers:
+            assert len(pollers) < most, f"no {workers} workers have sessions"
+            pollers += threads.map(lambda _: Poller(server), range(8))
+    return [*by_worker.values(), *(poller for poller in pollers[:12] if poller not in by_worker.values())]
