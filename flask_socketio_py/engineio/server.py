@@ -73,7 +73,6 @@ class EngineServer:
                 self._initial = messages.prepare(initial)
             except ValueError as error:
                 raise ValueError(f"initial_packet: {error}") from None
-        #: Leads requests for sessions of other processes there.
         self.routing = Routing()
         self.closing = False
         self._hub: Any = None

@@ -48,7 +48,10 @@ class Routing:
     def route(
         self, environ: dict[str, Any], start_response: StartResponse, here: Container[str]
     ) -> Iterable[bytes] | None:
-        """What ends this process's part of a request for a sibling's session; ``None`` if it is to be answered here."""
+        """What ends this process's part of a request for a sibling's session; ``None`` if it is to be answered here.
+
+        To be asked before any hook: the sibling asks its own.
+        """
         if self._siblings is None:
             if self.find is None:
                 return None
