@@ -12,7 +12,10 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
-from . import wsgi_server
+from . import relay, wsgi_server
+
+#: Seconds that TLS connections served by other workers may still take when this one drains.
+RELAY_GRACE = 1.0
 
 
 class GunicornHandler(wsgi_server.Handler):
@@ -44,14 +47,15 @@ class SocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to end."""
-        self._servers: list[Any] = []
+        #: One for each address.
+        self.servers: list[Any] = []
         self.server_class = partial(self._make_server, type(self).server_class)
         super().run()
 
     def _make_server(self, server_class: Any, *args: Any, **options: Any) -> Any:
         server = server_class(*args, **options)
         server.worker = self
-        self._servers.append(server)
+        self.servers.append(server)
         return server
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -68,9 +72,11 @@ class SocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
             gevent.spawn(self._drain)
 
     def _drain(self) -> None:
-        for server in self._servers:
+        for server in self.servers:
             server.draining = True
             server.stop_accepting()
         for extension in list(wsgi_server.extensions):
             extension.shutdown()
         wsgi_server.close_idle_connections()
+        gevent.sleep(RELAY_GRACE)
+        relay.end_all()

@@ -23,7 +23,7 @@ from gevent import Timeout, monkey, pywsgi
 from gevent.ssl import SSLContext
 from geventwebsocket.handler import WebSocketHandler
 
-from . import config
+from . import config, handover
 from .websocket import handshake
 
 if TYPE_CHECKING:
@@ -247,7 +247,8 @@ def adopt_gevent_websocket() -> None:
 
 
 def register(extension: SocketIO, prefix: str) -> None:
-    """Remember an endpoint: its path, and its extension for workers that drain."""
+    """Remember an endpoint: its path, and its extension for workers that drain. Its requests may go to siblings."""
+    extension.engine.routing.find = handover.find
     _endpoints.add(prefix)
     extensions.add(extension)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -42,6 +41,7 @@ from .message import PreparedMessage
 from .reasons import Reason
 from .request import EngineIORequest, check_handshake, check_revision, check_session, parse
 from .session import Event, Handler, Session, State, Transport
+from .siblings import Routing
 from .transports.polling import OverlapError, PollingTransport
 from .transports.websocket import WebSocketTransport
 
@@ -73,6 +73,7 @@ class EngineServer:
                 self._initial = messages.prepare(initial)
             except ValueError as error:
                 raise ValueError(f"initial_packet: {error}") from None
+        self.routing = Routing()
         self.closing = False
         self._hub: Any = None
         self._transports = options.offered_transports
@@ -91,6 +92,12 @@ class EngineServer:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request to the endpoint."""
+        if environ.get("wsgi.multiprocess"):
+            ended = self.routing.route(
+                environ, start_response, self.sessions
+            )  # before any hook: the sibling has its own
+            if ended is not None:
+                return ended
         method = environ["REQUEST_METHOD"]
         upgrade = handshake.is_upgrade(environ)
         headers = self.cors.vary
@@ -322,9 +329,10 @@ class EngineServer:
         self._silences.discard(session)
 
     def _new_sid(self, environ: dict[str, Any]) -> str:
-        """120 random bits in 20 characters: as long as the reference's, and nobody can guess it. Or the hook's."""
+        """Random, or the hook's."""
         if self.hooks is None or self.hooks.generate_id is None:
-            return secrets.token_urlsafe(15)
+            return self.routing.new_sid()
+        self.routing.made_elsewhere()
         sid = self.hooks.make_id(environ, lambda sid: sid in self.sessions or sid in self._reserved)
         self._reserved.add(sid)
         return sid

@@ -11,10 +11,12 @@ connection ends.
 from __future__ import annotations
 
 import _socket
+import functools
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from gevent import get_hub, monkey
 from gevent.event import Event
 from gevent.ssl import SSLSocket
 
@@ -59,7 +61,7 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
     ended = Event() if tls else None
     answered = already_answered(environ)
     if environ.get("gunicorn.socket") is not None:
-        leftover = _gunicorn_leftover(environ)
+        leftover = buffered(environ, start_response) if _unreader(environ) is not None else b""
         result: Iterable[bytes] = _GunicornEnd(start_response, ended)
     else:
         handler = _pywsgi_handler(environ, start_response)
@@ -67,6 +69,8 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
         handler.close_connection = True
         if answered:
             environ["wsgi.websocket"].stream = None  # so that gevent-websocket's close() does nothing
+        else:  # for access logs; nothing is to be written
+            handler.status, handler.response_headers, handler.headers_sent = "101 Switching Protocols", [], True
         result = _ParkedEnd(ended) if ended is not None else ()
     sock.settimeout(0.0)
     if tls:
@@ -77,6 +81,67 @@ def take_over(environ: dict[str, Any], start_response: StartResponse) -> Takeove
     if ours.family in (socket.AF_INET, socket.AF_INET6):
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Takeover(ours, leftover, answered, None, result)
+
+
+def buffered(environ: dict[str, Any], start_response: StartResponse) -> bytes:
+    """What the WSGI server has read past the request's head and nobody has asked for; it stays where it is.
+
+    Raises:
+        ValueError: the server doesn't say.
+    """
+    sock = find_socket(environ, start_response)
+    if environ.get("gunicorn.socket") is not None:
+        unreader = _unreader(environ)
+        if unreader is None:
+            raise ValueError("no way to what gunicorn has read")
+        read: bytes = unreader.buf.getvalue()
+        return read + getattr(sock, "unreceived", b"")
+    timeout = sock.gettimeout()
+    try:
+        return _pywsgi_leftover(_pywsgi_handler(environ, start_response), sock)
+    finally:
+        sock.settimeout(timeout)
+
+
+def let_go(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Forget the connection of this request: another process has it, and answers (and logs) the request.
+
+    A TLS socket is left to the server, which closes it. Returns what the WSGI application must return.
+    """
+    sock = find_socket(environ, start_response)
+    if not isinstance(sock, SSLSocket):
+        _drop(sock)
+    if environ.get("gunicorn.socket") is not None:
+        return _GunicornSilence()
+    handler = _pywsgi_handler(environ, start_response)
+    handler.close_connection = True
+    handler.log_request = lambda: None
+    return ()
+
+
+def _drop(sock: Any) -> None:
+    descriptor = sock.detach()
+    unwatch(descriptor)
+    _socket.close(descriptor)  # at once: os.close, as gevent has it, waits for the loop's next turn
+
+
+def unwatch(descriptor: int) -> None:
+    """Before a descriptor is closed whose open file lives on in another process.
+
+    epoll would go on reporting on the file, under a number that is ours no more; libev then builds its whole set anew.
+    """
+    loop = get_hub().loop
+    if loop.backend == "epoll":
+        try:
+            _epoll_of(loop.fileno()).unregister(descriptor)
+        except OSError:  # it was not watched
+            return
+
+
+@functools.cache
+def _epoll_of(descriptor: int) -> Any:
+    """The loop's epoll set. Kept for ever: an object that goes would close it."""
+    return monkey.get_original("select", "epoll").fromfd(descriptor)
 
 
 def _pywsgi_handler(environ: dict[str, Any], start_response: StartResponse) -> Any:
@@ -94,20 +159,12 @@ def _pywsgi_leftover(handler: Any, sock: Any) -> bytes:
         leftover: bytes = handler.rfile.peek()
     except OSError:  # would block, or reset: the reader finds out
         leftover = b""
-    return leftover
+    return leftover + getattr(sock, "unreceived", b"")
 
 
-def _gunicorn_leftover(environ: dict[str, Any]) -> bytes:
-    unreader = getattr(getattr(environ.get("wsgi.input"), "reader", None), "unreader", None)
-    if unreader is None:
-        return b""
-    if hasattr(unreader, "take_buffered"):
-        taken: bytes = unreader.take_buffered()
-        return taken
-    rest: bytes = unreader.buf.getvalue()
-    unreader.buf.seek(0)
-    unreader.buf.truncate()
-    return rest
+def _unreader(environ: dict[str, Any]) -> Any:
+    reader = getattr(environ.get("wsgi.input"), "reader", None)
+    return getattr(reader, "unreader", None) or getattr(getattr(reader, "req", None), "unreader", None)
 
 
 class _ParkedEnd:
@@ -131,4 +188,20 @@ class _GunicornEnd:
     def __iter__(self) -> Iterator[bytes]:
         if self._ended is not None:
             self._ended.wait()
+        raise StopIteration
+
+
+class _GunicornSilence:
+    """Ends gunicorn's keep-alive loop like :class:`_GunicornEnd`, and writes nothing into the access log.
+
+    gunicorn asks first whether the request has been handled, which is where it expects a StopIteration. In a wrapper of
+    some middleware the body does it.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise StopIteration
+
+    def __iter__(self) -> Iterator[bytes]:
         raise StopIteration
