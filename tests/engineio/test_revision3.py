@@ -227,10 +227,11 @@ ENCODERS = [revision3.frames, revision3.base64_frames, revision3.text_packets, r
 def test_a_form_is_made_once_and_nothing_is_kept_where_none_is_asked_for(encoder):
     message = PreparedMessage(b"451-[]", (b"x" * 300,))
     message.frames()
-    message.packets()
     assert message._forms is None
+    message.packets()
+    assert list(message._forms) == [None], "the body of a poll, and nothing for revision 3"
     assert message.form(encoder) is message.form(encoder)
-    assert list(message._forms) == [encoder]
+    assert list(message._forms) == [None, encoder]
 
 
 texts = st.builds(str.__add__, st.sampled_from("0123456"), st.text(st.characters(exclude_categories=["Cs"])))

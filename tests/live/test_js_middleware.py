@@ -137,7 +137,7 @@ def test_a_refused_namespace_leaves_the_others_of_the_connection_alone(connect):
 @pytest.mark.parametrize("wish", ["leave", "close"])
 def test_a_middleware_may_end_the_socket_or_the_connection(enter, journal, wish):
     client = enter(wish, reconnection=False)
-    client.wait("disconnect" if wish == "leave" else "closed")
+    client.wait("connect_error" if wish == "leave" else "closed")
     assert client.found("event") == []
     assert journal() == [["first", False]], "nobody is asked any more, and nobody is told of an end without a beginning"
 

@@ -70,11 +70,12 @@ def test_a_body_is_worth_compressing_if_one_of_its_messages_is(session, wishes, 
     assert session.transport.compress is expected
 
 
-def test_what_leaves_with_the_close_packet_counts_too(session):
+def test_what_leaves_before_the_close_packet_counts_too(session):
     waiting = poll(session)
     session.send(PreparedMessage(b"4a", compress=True))
     session.close()
-    assert (body(waiting), session.transport.compress) == (b"4a\x1e1", True)
+    assert (body(waiting), session.transport.compress) == (b"4a", True)
+    assert (session.transport.poll(None), session.transport.compress) == (b"6\x1e1", False)
 
 
 def test_a_second_get_overlaps_and_leaves_the_first_alone(session):
