@@ -18,14 +18,14 @@ from flask_socketio_py.socketio.adapters.redis.streams import StreamsDialect
         ("rediss+cluster+streams://:secret@a:1,b:2", StreamsDialect),
     ],
 )
-def test_the_url_says_which_wire(url, wanted):
+def test_the_url_says_which_wire(app, url, wanted):
     for channel, name in ((None, "socket.io"), ("mine", "mine")):
-        found = dialect(Options(message_queue=url, channel=channel))
+        found = dialect(app, Options(message_queue=url, channel=channel))
         assert type(found) is wanted
         assert found.channel == name
 
 
-def test_a_dialect_with_a_log_can_do_more():
+def test_a_dialect_with_a_log_can_do_more(app):
     class Half:
         logs = True
 
@@ -35,4 +35,4 @@ def test_a_dialect_with_a_log_can_do_more():
         start = add_namespace = remove_namespace = publish = reply = others = close = method
 
     with pytest.raises(TypeError, match="lacks recovery, waiting"):
-        dialect(Options(message_queue=Half()))
+        dialect(app, Options(message_queue=Half()))
