@@ -125,6 +125,9 @@ GROUPS = {
         *("cors_allowed_origins", "cors_credentials", "cors", "cookie", "http_compression", "compression_threshold"),
         "per_message_deflate",
     ),
+    "Several servers": (
+        *("message_queue", "client_manager", "channel", "requests_timeout", "max_cluster_message_size"),
+    ),
     "Logging and compatibility": ("logger", "engineio_logger", "async_mode"),
 }
 
