@@ -123,6 +123,11 @@ class Outbox:
                 self.entries += 1
                 self.bytes += entry.size
                 (self._lossy if entry.kind == "lossy" else self._firm).append(entry)
+            elif entry.kind != "lossy":  # making room was not enough: nothing is lost for one that is refused
+                for kept in reversed(dropped):
+                    self._lossy.appendleft(kept)
+                    self.entries += 1
+                    self.bytes += kept.size
         if not fits and entry.kind == "lossy":
             dropped.append(entry)
         elif not fits:

@@ -117,3 +117,14 @@ def test_the_bounds_hold_and_nothing_disappears(steps):
     left = outbox.take(100, 100_000)
     assert [one.number for one in left] == sorted(one.number for one in left)
     assert len(left) == put - gone
+
+
+def test_nothing_is_lost_for_one_that_is_refused():
+    outbox = Outbox(5, 2700 + 3 * OVERHEAD)
+    outbox.put(entry(1, "durable", 2500))
+    outbox.put(entry(2, "lossy", 100))
+    outbox.put(entry(3, "lossy", 100))
+    with pytest.raises(ClusterError):
+        outbox.put(entry(4, "durable", 1000))
+    assert outbox.entries == 3
+    assert len(outbox.take(100, 100_000)) == 3
