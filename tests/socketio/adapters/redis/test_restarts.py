@@ -51,6 +51,6 @@ def test_twenty_restarts_under_load(own_server, read, opened):
     assert list(dict.fromkeys(numbers)) == list(range(sent[0]))
     assert all(isinstance(answer, bytes) for answer in answers)
     assert publisher.lost == 0
-    # Nothing grows with the restarts: one a restart would be ten more. A median, since each count finds somebody connecting.
+    # Nothing grows: one a restart would be ten more. A median, since each count may find somebody connecting.
     for before, after in zip(zip(*counts[:10], strict=True), zip(*counts[10:], strict=True), strict=True):
         assert statistics.median(after) <= max(before) + 1
