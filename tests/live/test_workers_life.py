@@ -122,8 +122,9 @@ def test_a_killed_worker_takes_only_its_own_sessions_along(kind):
             caller.join(20)
             assert caller.error is None or isinstance(caller.error, OSError | http.client.HTTPException)
             assert not isinstance(caller.error, TimeoutError)
-            caller.poller.post(b'42["nobody"]')  # its session is there
-        assert [caller for caller in others_callers if caller.error is None]
+            # Its session is there, also where a connection was cut: on a busy machine the killed worker may just have
+            # accepted one of everybody's.
+            caller.poller.post(b'42["nobody"]')
 
 
 def test_official_clients_of_a_killed_worker_come_back(js):

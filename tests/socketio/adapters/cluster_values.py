@@ -62,5 +62,5 @@ REPLIES = st.one_of(
     st.builds(Counted, IDS, st.integers(0, 2**40), st.none() | SIZES),
     st.builds(ServerAnswer, IDS, VALUES),
     st.builds(AckCount, IDS, st.integers(0, 2**40)),
-    st.builds(Ack, IDS, VALUES),
+    st.builds(Ack, IDS, VALUES, st.none()),
 )
