@@ -149,7 +149,9 @@ class Audience(ABC):
 
     def count(self) -> int:
         """How many connected sockets there are."""
-        return len(self.fetch_sockets())
+        operator = self._operator()
+        rooms, excepted, local = operator.rooms, operator.excepted, operator.flags.local
+        return sum(adapter.count(rooms, excepted, local) for adapter in operator.namespace.adapters)
 
     def sockets_join(self, *rooms: Any) -> None:
         """Let all of them join rooms.

@@ -198,7 +198,7 @@ class LocalAdapter:
         for socket in self.fetch_sockets(rooms, except_):
             socket.disconnect(close=close)
 
-    def server_side_emit(self, args: Sequence[Any], timeout: float | None = None) -> list[Any]:
+    def server_side_emit(self, args: Sequence[Any]) -> list[Any]:
         """Tell the other servers of the cluster; the answers of those that were asked. There are none."""
         return []
 
