@@ -89,11 +89,20 @@ def refuse(result: Any) -> None:
     Raises:
         ConnectionRefusedError: it did, by ``False`` or by a view's refusal.
     """
+    refuse_like_a_view(result)
+    if result is False:
+        raise ConnectionRefusedError
+
+
+def refuse_like_a_view(result: Any) -> None:
+    """Refuse a client if a guard made for views has answered.
+
+    Raises:
+        ConnectionRefusedError: it did, with a response or a status that is a refusal.
+    """
     status = refusal_status(result)
     if status is not None:
         raise ConnectionRefusedError(HTTP_STATUS_CODES.get(status, "Refused"), {"status": status})
-    if result is False:
-        raise ConnectionRefusedError
 
 
 class Handlers:
@@ -165,8 +174,7 @@ class Handlers:
                 if isinstance(selector, re.Pattern):
                     return key  # it matched
                 answer = self._judged(socket, selector, (namespace, socket.auth), None)
-                if refusal_status(answer) is not None:
-                    refuse(answer)  # a guard made for views has answered
+                refuse_like_a_view(answer)
                 if answer:
                     return key
             return namespace if ANY in self.accepted else None

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from .engineio.hooks import Environ, Headers, Hooks, WSGIApp
 from .engineio.server import EngineServer
 from .errors import ConnectionRefusedError, EngineIOError
-from .handlers import refusal_status, refuse
+from .handlers import refuse_like_a_view
 
 log = logging.getLogger(__name__)
 Function = Callable[..., Any]
@@ -68,8 +68,7 @@ class RequestHooks:
     def _allowed(self, function: Function, environ: Environ) -> bool | str:
         try:
             answer = self._in_context(environ, function)
-            if refusal_status(answer) is not None:
-                refuse(answer)  # a guard made for views has answered
+            refuse_like_a_view(answer)
         except ConnectionRefusedError as error:
             return str(error.error_args["message"])
         except HTTPException as error:

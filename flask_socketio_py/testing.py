@@ -22,6 +22,7 @@ from .engineio.request import EngineIORequest
 from .engineio.session import Event, Session
 from .socketio import packet
 from .socketio.client import Client
+from .socketio.parser import decode_message
 
 if TYPE_CHECKING:
     from .extension import SocketIO
@@ -205,12 +206,9 @@ class SocketIOTestClient:
                 pause = 0.001
 
     def _receive(self, message: PreparedMessage) -> None:
-        text = message.text.decode()
-        if text and text[0] != packets.MESSAGE:
+        if message.text and not message.text.startswith(packets.MESSAGE.encode()):
             return
-        kind, namespace, ack_id, data, expected = self.socketio.parser.decode(text[1:] or message.attachments[0])
-        if expected:
-            data = packet.fill_placeholders(data, message.attachments)
+        kind, namespace, ack_id, data, _ = decode_message(self.socketio.parser, message)
         if kind in (packet.EVENT, packet.BINARY_EVENT):
             bare = data[0] in ("message", "json") and len(data) == 2
             self.queue.append({"name": data[0], "args": data[1] if bare else data[1:], "namespace": namespace})

@@ -21,7 +21,7 @@ from .adapters.recovery import Recovery
 from .adapters.recovery_store import RecoveryStore
 from .broadcast import Flags
 from .cluster_adapter import ClusterAdapter
-from .parser import Parser
+from .parser import Parser, decode_message
 
 if TYPE_CHECKING:
     from .server import Server
@@ -319,9 +319,7 @@ def _fixed(parser: Parser, prefix: bytes, event: Any, args: Sequence[Any]) -> Se
 def _decoded(parser: Parser, message: PreparedMessage, args: Sequence[Any]) -> Sequence[Any]:
     """The arguments of an encoded event, but for the last one, as plain data; ``args`` if it can't be read back."""
     try:
-        _, _, _, data, attachments = parser.decode(message.text.decode()[1:] or message.attachments[0])
-        if attachments:
-            data = packet.fill_placeholders(data, message.attachments)
+        data = decode_message(parser, message)[3]
     except PacketError:
         return args
     return list(data[1:-1])

@@ -46,6 +46,18 @@ class Parser(Protocol):
         """A DISCONNECT."""
 
 
+def decode_message(parser: Parser, message: PreparedMessage) -> Packet:
+    """The packet of a message of our own, its attachments in their places.
+
+    Raises:
+        PacketError: it can't be read back.
+    """
+    kind, namespace, ack_id, data, expected = parser.decode(message.text.decode()[1:] or message.attachments[0])
+    if expected:
+        data = packet.fill_placeholders(data, message.attachments)
+    return kind, namespace, ack_id, data, 0
+
+
 class DefaultParser:
     """Socket.IO protocol 5 as it is: the functions of ``packet`` with the codec filled in."""
 

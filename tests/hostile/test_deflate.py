@@ -8,6 +8,7 @@ import zlib
 import pytest
 from conformance.raw import BINARY, TEXT, WebSocket, encode_frame
 
+from .attack import survivors
 from .conftest import SECRET, Victim
 from .mutate import mutations
 from .test_fuzz import settle
@@ -98,26 +99,16 @@ EVENTS = [b"40", b'421["echo",1]', b'42["echo","' + SECRET.encode() * 50 + b'"]'
 
 @pytest.mark.parametrize("pieces", [1, 3])
 def test_mutated_streams_of_deflate(victim: Victim, pieces: int) -> None:
-    websocket: WebSocket | None = None
-    survived = 0
-    streams = [deflate(event, level) for event in EVENTS for level in (0, 1, 9)]
-    for data in mutations(streams, 2000, seed=7692 + pieces):
-        if websocket is None:
-            websocket = victim.open_websocket(headers=OFFER)
+    def outlives(websocket: WebSocket, data: bytes) -> bool:
         try:
             send(websocket, TEXT if len(data) % 3 else BINARY, data, pieces)
         except ConnectionError:
-            websocket.connection.close()
-            websocket = None
-            continue
-        if settle(websocket):
-            survived += 1
-        else:
-            websocket.connection.close()
-            websocket = None
-    if websocket:
-        websocket.connection.close()
-    assert 0 < survived < 2000
+            return False
+        return settle(websocket)
+
+    streams = [deflate(event, level) for event in EVENTS for level in (0, 1, 9)]
+    inputs = mutations(streams, 2000, seed=7692 + pieces)
+    assert 0 < survivors(inputs, lambda: victim.open_websocket(headers=OFFER), outlives) < 2000
 
 
 def test_random_frames_with_the_bit_of_compression(victim: Victim) -> None:

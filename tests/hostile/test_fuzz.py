@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from conformance.raw import CLOSE, PING, PONG, TEXT, Connection, Polling, WebSocket, encode_frame
 
+from .attack import survivors
 from .conftest import Victim
 from .mutate import mutations
 
@@ -120,20 +121,11 @@ def settle(websocket: WebSocket) -> bool:
 
 
 def test_socketio_packets(victim: Victim) -> None:
-    websocket: WebSocket | None = None
-    survived = 0
-    for data in mutations(SOCKETIO, 3000, seed=3):
-        if websocket is None:
-            websocket = victim.join()
+    def outlives(websocket: WebSocket, data: bytes) -> bool:
         websocket.connection.send(encode_frame(TEXT, data))
-        if settle(websocket):
-            survived += 1
-        else:
-            websocket.connection.close()
-            websocket = None
-    if websocket:
-        websocket.connection.close()
-    assert 0 < survived < 3000
+        return settle(websocket)
+
+    assert 0 < survivors(mutations(SOCKETIO, 3000, seed=3), victim.join, outlives) < 3000
 
 
 def test_engineio_packets_over_websocket(victim: Victim) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import pytest
 from conformance.raw import BINARY, TEXT, Headers, WebSocket, encode_frame
 from conformance.revision3 import OldPolling, open_websocket, split, write
 
+from .attack import survivors
 from .conftest import Victim
 from .mutate import mutations
 from .test_fuzz import settle
@@ -66,19 +68,14 @@ def test_payloads(attacker: Attacker, seeds: Sequence[bytes], headers: Headers) 
 
 
 def test_messages_over_websocket(victim: Victim) -> None:
-    websocket = None
-    survived = 0
-    for number, data in enumerate(mutations([*(item.encode() for item in PACKETS), b"\4\1\2"], 2000, seed=32)):
-        websocket = websocket or join(victim)
-        websocket.connection.send(encode_frame(BINARY if number % 3 == 0 else TEXT, data))
-        if settle(websocket):
-            survived += 1
-        else:
-            websocket.connection.close()
-            websocket = None
-    if websocket:
-        websocket.connection.close()
-    assert 0 < survived < 2000
+    numbers = itertools.count()
+
+    def outlives(websocket: WebSocket, data: bytes) -> bool:
+        websocket.connection.send(encode_frame(BINARY if next(numbers) % 3 == 0 else TEXT, data))
+        return settle(websocket)
+
+    inputs = mutations([*(item.encode() for item in PACKETS), b"\4\1\2"], 2000, seed=32)
+    assert 0 < survivors(inputs, lambda: join(victim), outlives) < 2000
 
 
 def join(victim: Victim) -> WebSocket:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from conformance.raw import CLOSE, PING, PONG, TEXT, Closed, WebSocket, encode_frame, wait_until
 
+from .attack import survivors
 from .conftest import SECRET, Victim
 from .mutate import mutations
 from .test_socketio import is_served
@@ -77,20 +78,12 @@ def test_mutated_claims_to_come_back(victim: Victim) -> None:
             {"pid": "x" * 1000, "offset": "f" * 1000}, {"__proto__": {"pid": pid}}, {"pid": pid, "offset": "0x10"},
         )
     ]  # fmt: skip
-    websocket: WebSocket | None = None
-    survived = 0
-    for data in mutations(seeds, 2000, seed=11):
-        if websocket is None:
-            websocket = victim.open_websocket()
+
+    def outlives_both(websocket: WebSocket, data: bytes) -> bool:
         # Joined or refused: behind a DISCONNECT it may ask again, unless that ends the connection too.
-        if outlives(websocket, b"40" + data) and outlives(websocket, b"41"):
-            survived += 1
-        else:
-            websocket.connection.close()
-            websocket = None
-    if websocket:
-        websocket.connection.close()
-    assert 0 < survived < 2000
+        return outlives(websocket, b"40" + data) and outlives(websocket, b"41")
+
+    assert 0 < survivors(mutations(seeds, 2000, seed=11), victim.open_websocket, outlives_both) < 2000
 
 
 def test_mutated_connects_to_dynamic_namespaces(victim: Victim) -> None:
@@ -99,19 +92,7 @@ def test_mutated_connects_to_dynamic_namespaces(victim: Victim) -> None:
         b'40/dyn-c,{"behaviour":"refuse"}', b'40/ask-c,{"behaviour":"no"}', b'40/dyn-d,{"behaviour":"leave"}',
         b'40/ask-d,{"pid":"x","offset":"y"}', b"41/dyn-a,", b'42/dyn-a,1["echo",1]', b'40/nothing,{"a":[1]}',
     ]  # fmt: skip
-    websocket: WebSocket | None = None
-    survived = 0
-    for data in mutations(seeds, 2000, seed=12):
-        if websocket is None:
-            websocket = victim.join()
-        if outlives(websocket, data):
-            survived += 1
-        else:
-            websocket.connection.close()
-            websocket = None
-    if websocket:
-        websocket.connection.close()
-    assert 0 < survived < 2000
+    assert 0 < survivors(mutations(seeds, 2000, seed=12), victim.join, outlives) < 2000
 
 
 NAMES = [
@@ -210,8 +191,13 @@ def test_a_public_id_is_of_no_use(victim: Victim) -> None:
         assert is_served(websocket)
 
 
+def questions_ended(victim: Victim) -> int:
+    """How many broadcasts had their answers or ran out of time: there is no count before the first one did."""
+    return victim.stats()["reached"].get("polled", 0)
+
+
 def test_answers_to_a_broadcast_twice_late_and_invented(victim: Victim) -> None:
-    polled = victim.stats()["reached"].get("polled", 0)
+    ended = questions_ended(victim)
     websockets = [victim.join() for _ in range(5)]
     for turn in range(20):
         websockets[turn % 5].send('42["poll"]')
@@ -223,19 +209,19 @@ def test_answers_to_a_broadcast_twice_late_and_invented(victim: Victim) -> None:
             if (turn + number) % 4 == 0:
                 answers = answers[1:2]  # no answer at all: the time runs out
             websocket.connection.send(b"".join(encode_frame(TEXT, answer.encode()) for answer in answers * 3))
-    wait_until(lambda: victim.stats()["reached"]["polled"] == polled + 20, "every question has its end")
+    wait_until(lambda: questions_ended(victim) == ended + 20, "every question has its end")
     for websocket in websockets:
         assert is_served(websocket)
         websocket.connection.close()
-    assert victim.stats()["reached"]["polled"] == polled + 20
+    assert questions_ended(victim) == ended + 20
 
 
 def test_questions_whose_clients_leave(victim: Victim) -> None:
-    polled = victim.stats()["reached"].get("polled", 0)
+    ended = questions_ended(victim)
     for _ in range(10):
         websockets = [victim.join() for _ in range(4)]
         websockets[0].send('42["poll"]')
         websockets[1].receive()
         for websocket in websockets:
             websocket.connection.reset()
-    wait_until(lambda: victim.stats()["reached"]["polled"] == polled + 10, "every question has its end")
+    wait_until(lambda: questions_ended(victim) == ended + 10, "every question has its end")

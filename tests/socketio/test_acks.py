@@ -10,24 +10,6 @@ from contract.waiting import turn, wait_until
 from flask_socketio_py.errors import BroadcastTimeoutError, DisconnectedError, TimeoutError
 
 
-@pytest.fixture
-def server():
-    return serve(Application(("/", "/chat")))
-
-
-@pytest.fixture
-def peers(server):
-    return [Peer(server) for _ in range(3)]
-
-
-@pytest.fixture
-def sockets(peers):
-    sockets = [peer.join() for peer in peers]
-    for peer in peers:
-        peer.texts()
-    return sockets
-
-
 @pytest.fixture(autouse=True)
 def no_timer_is_left():
     """A timer keeps itself alive until it is closed."""

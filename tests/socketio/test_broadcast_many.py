@@ -2,29 +2,11 @@
 
 import gevent
 import pytest
-from contract.application import Application, Peer, serve
+from contract.application import Peer
 from contract.waiting import turn
 
 from flask_socketio_py.engineio.session import State
 from flask_socketio_py.socketio.acks import DEFAULT
-
-
-@pytest.fixture
-def server():
-    return serve(Application(("/", "/chat")))
-
-
-@pytest.fixture
-def peers(server):
-    return [Peer(server) for _ in range(3)]
-
-
-@pytest.fixture
-def sockets(peers):
-    sockets = [peer.join() for peer in peers]
-    for peer in peers:
-        peer.texts()
-    return sockets
 
 
 def test_flags_add_up_in_any_order(server):

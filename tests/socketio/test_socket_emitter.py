@@ -1,25 +1,6 @@
 """Owns the ways of emitting to one socket: values that never change and keep their flags to whatever they lead."""
 
 import pytest
-from contract.application import Application, Peer, serve
-
-
-@pytest.fixture
-def server():
-    return serve(Application(("/", "/chat")))
-
-
-@pytest.fixture
-def peers(server):
-    return [Peer(server) for _ in range(3)]
-
-
-@pytest.fixture
-def sockets(peers):
-    sockets = [peer.join() for peer in peers]
-    for peer in peers:
-        peer.texts()
-    return sockets
 
 
 def test_every_step_is_a_new_value_and_the_next_emit_is_as_ever(peers, sockets):
