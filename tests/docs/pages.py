@@ -107,7 +107,8 @@ def prelude():
 
 
 def paths():
-    of_folders = [ROOT / "loadtests" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    of_examples = [ROOT / "examples" / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+    of_folders = [ROOT / "loadtests" / "README.md", *of_examples, *sorted((ROOT / "docs").rglob("*.md"))]
     return [ROOT / "README.md", ROOT / "CHANGELOG.md", *of_folders]
 
 

@@ -40,7 +40,7 @@ def check(command):
         parse_quietly(Config().parser(), words, command)
     elif program == "python":
         check_python(words, command)
-    elif program == "bash":
+    elif program in ("bash", "node"):
         assert (ROOT / words[0]).is_file(), f"no such file: {command}"
     elif program in ("pip", "npm"):
         assert words[0] in ("install", "ci"), command
@@ -88,6 +88,7 @@ def test_a_command_can_work(command):
         "python -m flask_socketio_py serve app:app",
         "python examples/nowhere.py",
         "bash .ci/nothing.sh",
+        "node examples/nowhere.js",
         "nonsense",
         ".venv/bin/python -m pytest tests/nowhere",
     ],
