@@ -1,4 +1,4 @@
-"""One WebSocket connection on the gevent hub: a read watcher, direct writes, one remainder. Owns the file descriptor.
+"""One WebSocket connection on the gevent hub: a read watcher, one write a turn, one remainder. Owns the descriptor.
 
 No greenlet belongs to a connection: the hub's watcher reads it and calls the receiver, which must not block and must
 not raise. Knows nothing of Engine.IO. RFC 6455 sections 5 to 7 (the decisions are in ``protocol``).
@@ -16,12 +16,15 @@ from gevent.ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 from .frames import CloseCode
 from .protocol import MAX_FRAGMENTS
 from .protocol import Protocol as WebSocketProtocol
+from .turn import turn_of
 
 log = logging.getLogger(__name__)
 
 READ, WRITE = 1, 2
 #: Bytes taken per readable event: enough that one call usually empties the kernel's buffer.
 CHUNK = 65536
+#: Bytes that wait for the end of the hub's turn; what would be more is written before.
+MAX_PENDING = 65536
 #: Seconds the peer gets to answer our close frame before the descriptor is closed anyway.
 CLOSE_TIMEOUT = 2.0
 _LATER = (BlockingIOError, InterruptedError, SSLWantReadError, SSLWantWriteError)
@@ -55,6 +58,7 @@ class Connection:
         "_hub",
         "_late",
         "_paused",
+        "_pending",
         "_protocol",
         "_reader",
         "_receiver",
@@ -63,6 +67,7 @@ class Connection:
         "_timer",
         "_tls",
         "_told",
+        "_turn",
         "_writer",
     )
 
@@ -75,14 +80,17 @@ class Connection:
         max_fragments: int = MAX_FRAGMENTS,
         window_bits: int = 0,
     ) -> None:
-        self._hub = get_hub()
+        self._hub = hub = get_hub()
+        self._turn = turn_of(hub)
         self._sock: Any = sock
         self._tls = isinstance(sock, SSLSocket)
         self._receiver = receiver
         self._protocol = WebSocketProtocol(max_payload, max_fragments, window_bits)
-        self._reader: Any = self._hub.loop.io(sock.fileno(), READ)
+        self._reader: Any = hub.loop.io(sock.fileno(), READ)
         self._writer: Any = None
         self._timer: Any = None
+        # What is written at the end of this turn of the hub: one piece, or several joined.
+        self._pending: bytes | bytearray | None = None
         self._remainder: memoryview | None = None
         # Frames of the protocol's own that wait behind the remainder.
         self._late: bytes | None = None
@@ -98,16 +106,34 @@ class Connection:
 
     @property
     def writable(self) -> bool:
-        """Whether everything sent so far is with the kernel."""
+        """Whether nothing waits for the kernel to have room."""
         return self._remainder is None and self._sock is not None
 
     def send(self, frames: bytes) -> bool:
-        """Write whole frames. ``False``: an earlier write still waits, nothing was taken."""
+        """Write whole frames at the end of this turn. ``False``: an earlier write still waits, nothing was taken."""
         if self._remainder is not None:
             return False
-        sock = self._sock
-        if sock is None or self._timer is not None:
+        if self._sock is None or self._timer is not None:
             return True  # gone, or closing: nothing follows a close frame
+        pending = self._pending
+        if pending is None:
+            self._pending = frames
+            self._turn.add(self)
+        elif len(pending) + len(frames) > MAX_PENDING:
+            self.write_pending()
+            return self.send(frames)
+        elif type(pending) is bytearray:
+            pending += frames
+        else:
+            self._pending = bytearray(pending) + frames
+        return True
+
+    def write_pending(self) -> None:
+        """Write what was sent in this turn now; what the kernel does not take is the remainder."""
+        frames, sock = self._pending, self._sock
+        if frames is None or sock is None:
+            return
+        self._pending = None
         try:
             sent = sock.send(frames)
         except _LATER:
@@ -115,11 +141,10 @@ class Connection:
         except OSError:
             # Not from here: the caller may be in the middle of a broadcast.
             self._hub.loop.run_callback(self._lost, None, True)
-            return True
+            return
         if sent != len(frames):
             self._remainder = memoryview(frames)[sent:]
             self._watch_writes(sock)
-        return True
 
     def pause(self) -> None:
         """Stop reading: the peer's TCP window closes (back-pressure)."""
@@ -142,6 +167,7 @@ class Connection:
             frame = self._protocol.send_close(code, reason)
             if not self.send(frame):
                 self._late = frame
+            self.write_pending()
         self._backlog = None
         if self._paused:
             self._paused = False
@@ -257,6 +283,7 @@ class Connection:
         6455, 7.1.1).
         """
         protocol = self._protocol
+        self.write_pending()
         if self._timer is not None and not self._told:
             self._lost(protocol.close_code, protocol.failed)  # the answer to our own close frame
             return
@@ -312,10 +339,12 @@ class Connection:
         """Write what had to wait behind a remainder: pongs, or a close frame. ``False``: not all of it left."""
         timer, self._timer = self._timer, None
         self.send(frames)
+        self.write_pending()
         self._timer = timer
         return self._remainder is None
 
     def _lost(self, code: int | None, error: bool) -> None:
+        self.write_pending()
         sock, self._sock = self._sock, None
         if sock is None:
             return
@@ -324,7 +353,7 @@ class Connection:
                 watcher.stop()
                 watcher.close()
         self._reader = self._writer = None
-        self._remainder = self._backlog = self._late = None
+        self._remainder = self._pending = self._backlog = self._late = None
         try:
             # The peer sees the end even where another process holds a copy of the descriptor.
             sock.shutdown(socket.SHUT_RDWR)
