@@ -9,6 +9,7 @@ conflicting lengths, TLS handshakes that never come. WebSockets of other endpoin
 from __future__ import annotations
 
 import difflib
+import functools
 import logging
 import signal
 import socket
@@ -37,9 +38,11 @@ log = logging.getLogger(__name__)
 _endpoints: set[str] = set()
 #: Every SocketIO of this process, for workers that drain.
 extensions: weakref.WeakSet[SocketIO] = weakref.WeakSet()
-#: Handlers of connections on which no request is under way.
-_idle: weakref.WeakSet[Handler] = weakref.WeakSet()
+#: Handlers of connections on which no request is under way: each takes itself out.
+_idle: set[Handler] = set()
 
+#: Headers that say where a request ends, or whom it is for: a second one is a trick.
+_DECISIVE = frozenset(("content-length", "transfer-encoding", "host"))
 MAX_HEADERS = 100
 MAX_HEAD = 65536
 #: Bytes of an unread body that are skipped to keep a connection alive.
@@ -70,8 +73,11 @@ class Headers:
     status = ""
 
     def __init__(self, fp: Any, seekable: int = 0) -> None:
+        #: The lines as they came.
         self.headers: list[str] = []
         self._values: dict[str, str] = {}
+        #: The names that WSGI gives them, and their values: what pywsgi would find by taking the lines apart again.
+        self.variables: list[tuple[str, str]] = []
         size = 0
         while True:
             line = fp.readline(MAX_HEAD + 1)
@@ -92,14 +98,18 @@ class Headers:
         if line[0] in " \t" or not colon or not name or name != name.strip():
             raise ValueError("a header line that is none")
         self.headers.append(line)
-        name, value = name.lower(), value.strip()
-        if name in ("content-length", "transfer-encoding", "host") and name in self._values:
-            raise ValueError(f"{name} twice in one request")
-        if name == "content-length" and not (value.isascii() and value.isdigit() and len(value) < 20):
-            raise ValueError("a Content-Length that is no number")
-        if name == "transfer-encoding" and value.lower() != "chunked":
-            raise ValueError("an unknown Transfer-Encoding")
+        name, variable = _names(name)
+        value = value.strip()
+        if name in _DECISIVE:
+            if name in self._values:
+                raise ValueError(f"{name} twice in one request")
+            if name == "content-length" and not (value.isascii() and value.isdigit() and len(value) < 20):
+                raise ValueError("a Content-Length that is no number")
+            if name == "transfer-encoding" and value.lower() != "chunked":
+                raise ValueError("an unknown Transfer-Encoding")
         self._values[name] = value
+        if variable is not None:
+            self.variables.append((variable, value))
 
     def get(self, name: str, default: Any = None) -> Any:
         """The (last) value of a header."""
@@ -113,6 +123,16 @@ class Headers:
     def items(self) -> list[tuple[str, str]]:
         """Names and values, for access logs."""
         return list(self._values.items())
+
+
+@functools.lru_cache(1024)
+def _names(name: str) -> tuple[str, str | None]:
+    """A header's name in lower case, and as a variable of WSGI: none for one with ``_``, which could pose as another,
+    nor for the two that have names of their own there.
+    """
+    lower = name.lower()
+    hidden = "_" in name or lower in ("content-type", "content-length")
+    return lower, None if hidden else f"HTTP_{name.replace('-', '_').upper()}"
 
 
 class Handler(WebSocketHandler):  # type: ignore[misc]
@@ -132,14 +152,20 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def handle_one_request(self) -> Any:
+        # One deadline for the first request and its head; a connection that is kept may be silent for longer.
+        self._head_timer = timer = HeadTimeoutError.start_new(
+            self.idle_timeout if self._served else self.header_timeout
+        )
         try:
-            if not self._wait_for_request():
-                return None
-            self._head_timer = HeadTimeoutError.start_new(self.header_timeout)
             try:
+                if not self._wait_for_request():
+                    return None
+                if self._served:
+                    timer.close()
+                    self._head_timer = timer = HeadTimeoutError.start_new(self.header_timeout)
                 result = super().handle_one_request()
             finally:
-                self._head_timer.close()
+                timer.close()
             self._served = True
             return None if getattr(self.server, "draining", False) else result
         except HeadTimeoutError:
@@ -150,12 +176,14 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
             return False
         _idle.add(self)
         try:
-            with Timeout(self.idle_timeout if self._served else self.header_timeout):
-                return bool(self.rfile.peek(1))
-        except (Timeout, OSError, ValueError):
+            return bool(self.rfile.peek(1))
+        except (HeadTimeoutError, OSError, ValueError):
             return False
         finally:
             _idle.discard(self)
+
+    def _headers(self) -> list[tuple[str, str]]:
+        return self.headers.variables if isinstance(self.headers, Headers) else list(super()._headers())
 
     def get_environ(self) -> dict[str, Any]:
         if self._head_timer is not None:
@@ -209,7 +237,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
         return ("400", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n")
 
     def log_request(self) -> None:
-        pywsgi.WSGIHandler.log_request(self)
+        if getattr(self.server, "logs_requests", True):
+            pywsgi.WSGIHandler.log_request(self)
 
 
 class Server(pywsgi.WSGIServer):
@@ -221,6 +250,8 @@ class Server(pywsgi.WSGIServer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.draining = False
+        #: Without a log there is no need to format its lines.
+        self.logs_requests = options.get("log", "default") is not None
         wrap = getattr(self, "wrap_socket", None)
         if wrap is not None:
             vars(self)["wrap_socket"] = self._timed(wrap)

@@ -51,7 +51,11 @@ class EngineIORequest:
     def keep(self) -> None:
         """Keep what describes the request for the life of the session, and nothing that holds sockets or buffers."""
         environ = self.environ
-        self.environ = {sys.intern(key): value for key, value in environ.items() if not key.startswith(_TRANSIENT)}
+        self.environ = {
+            sys.intern(key): value
+            for key, value in environ.items()
+            if "." not in key or not key.startswith(_TRANSIENT)  # nearly all have no dot
+        }
         self.environ["wsgi.input"] = NO_BODY
 
     @property

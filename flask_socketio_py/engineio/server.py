@@ -78,6 +78,7 @@ class EngineServer:
         self._hub: Any = None
         self._transports = options.offered_transports
         self._threshold = options.http_threshold
+        self._announced = {upgrades: self._announce(upgrades) for upgrades in (False, True)}
         deflate = options.per_message_deflate
         self._deflate = None if deflate is False else Deflate(**({} if deflate is True else deflate))
         self.timekeeper = Timekeeper()
@@ -358,16 +359,20 @@ class EngineServer:
             raise _no_handshake("this session can't be upgraded", transport="websocket")
 
     def _open_packet(self, session: Session, *, upgrades: bool) -> bytes:
+        announced = self._announced[upgrades]
+        return packet.encode(packet.OPEN, f'{{"sid":{json.dumps(session.sid)},{announced}')
+
+    def _announce(self, upgrades: bool) -> str:
+        """What every session is told, but for its id."""
         options = self.options
         can_upgrade = upgrades and options.allow_upgrades and "websocket" in self._transports
         data = {
-            "sid": session.sid,
             "upgrades": ["websocket"] if can_upgrade else [],
             "pingInterval": round(options.announced_interval * 1000),
             "pingTimeout": round(options.ping_timeout * 1000),
             "maxPayload": options.max_http_buffer_size,
         }
-        return packet.encode(packet.OPEN, json.dumps(data, separators=(",", ":")))
+        return json.dumps(data, separators=(",", ":"))[1:]
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,14 @@
 
 import contextlib
 import io
+from types import SimpleNamespace
 
 import gevent
 import pytest
 from flask import request as flask_request
-from gevent import socket, ssl
+from gevent import pywsgi, socket, ssl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from extension.net import request, running
 from flask_socketio_py.wsgi_server import MAX_HEAD, MAX_HEADERS, Headers, HeadTooLargeError
@@ -214,3 +217,16 @@ def test_tls(app, socketio, given):
                 received += data
             secure.close()
     assert received.endswith(b"\r\n\r\npage")
+
+
+NAMES = st.text("abcXYZ-_0.", min_size=1, max_size=8) | st.sampled_from(
+    ["Content-Type", "Accept", "COOKIE", "User-Agent"]
+)
+
+
+@given(st.lists(st.tuples(NAMES, st.text("ab \t,;é", max_size=5)), max_size=12, unique_by=lambda pair: pair[0].lower()))
+def test_headers_become_the_variables_that_pywsgi_makes_of_them(pairs):
+    lines = [f"{name}:{value}\r\n" for name, value in pairs]
+    headers = Headers(io.BytesIO("".join([*lines, "\r\n"]).encode("latin-1")))
+    handler = SimpleNamespace(headers=headers)
+    assert headers.variables == list(pywsgi.WSGIHandler._headers(handler))
