@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# python.sh runtime|test|lint: the virtual environment .venv with the pinned packages of that group and our package, editable.
+# python.sh runtime|test|load|lint: the virtual environment .venv with the pinned packages of that group and our package, editable.
 . "$(dirname "$0")/common.sh"
 group=$1
 
@@ -31,7 +31,7 @@ pip install --quiet --requirement ".ci/requirements-$group.txt"
 pip install --quiet --no-deps --no-build-isolation --editable .
 pip check
 # Each group contains those before it.
-for done in runtime test lint; do
+for done in runtime test load lint; do
     set_done "$done" "$stamp"
     if [ "$done" = "$group" ]; then break; fi
 done
