@@ -15,7 +15,7 @@ from typing import Any
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, Status
+from .link import LOG_EVERY, State, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
@@ -28,7 +28,9 @@ _NEVER: Number = (-1, -1)
 
 
 class LogReader:
-    """``take(id, entry)`` gets each entry once, ``on_gap(reason)`` hears that some may be lost."""
+    """``take(id, entry)`` gets each entry once, ``on_gap(reason)`` hears that some may be lost, ``on_status()`` that
+    :attr:`status` may be another.
+    """
 
     def __init__(
         self,
@@ -38,18 +40,24 @@ class LogReader:
         *,
         on_state: Callable[[bool], None],
         on_gap: Callable[[str], None],
+        on_status: Callable[[], Any] | None = None,
     ) -> None:
         self.stream = stream
         self._publisher = publisher
         self._take = take
         self._on_state = on_state
         self._on_gap = on_gap
+        self._on_status = on_status
         self._reader: StreamReader | None = None
         self._located = Event()
         self._closed = False
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
         self._logged = float("-inf")
+        # Before there is a connection.
+        self._status = Status("idle", time.time(), None)
+        #: Entries that could not be read.
+        self.malformed = 0
         #: After which entry it began; ``None`` until that is known.
         self.began: str | None = None
         #: Entries are missing after those up to here: what came then can't be told completely any more.
@@ -57,6 +65,7 @@ class LogReader:
 
     def start(self) -> None:
         """Find the end of the log, and read on from there."""
+        self._become("connecting", None)
         # Over the connection that our own entries take, so that none is before it.
         self._publisher.send("XREVRANGE", self.stream, "+", "-", "COUNT", 1, done=self._locate, durable=True)
 
@@ -69,7 +78,7 @@ class LogReader:
     @property
     def status(self) -> Status:
         """How the connection fares."""
-        return Status("idle", 0.0, None) if self._reader is None else self._reader.status
+        return self._status if self._reader is None else self._reader.status
 
     @property
     def position(self) -> str | None:
@@ -100,6 +109,7 @@ class LogReader:
             return
         if isinstance(answer, ClusterError):
             log.error("the log of the cluster can't be read: %s", answer)
+            self._become("disconnected", str(answer))
             return
         self.began = answer[0][0].decode() if answer else START
         self._reader = StreamReader(
@@ -108,9 +118,15 @@ class LogReader:
             self._read,
             on_state=self._on_state,
             on_gap=self._gap,
+            on_status=self._on_status,
         )
         self._reader.start()
         self._located.set()
+
+    def _become(self, state: State, error: str | None) -> None:
+        self._status = Status(state, time.time(), error)
+        if self._on_status is not None:
+            self._on_status()
 
     def _read(self, stream: str, entries: Entries) -> None:
         for identifier, fields in entries:
@@ -123,6 +139,7 @@ class LogReader:
                     if len(self._repetitions) > MAX_REPETITIONS:
                         self._repetitions.popitem(last=False)
             except PacketError as error:
+                self.malformed += 1
                 now = time.monotonic()
                 if now - self._logged >= LOG_EVERY:
                     self._logged = now
