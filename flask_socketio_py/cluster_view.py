@@ -38,8 +38,8 @@ class ClusterView:
         return self._cluster.status()
 
     def servers(self, namespace: str = "/") -> int:
-        """How many servers have a namespace, this one included. May block for a moment; where the others can't be
-        reached it is 1. In the queue of Flask-SocketIO all servers of that count as one.
+        """How many servers have a namespace, this one included; it alone, where the others can't be reached. May block
+        for a moment. With ``redis+queue://`` all that don't run this package count as one.
         """
         return 1 + self._cluster.others(normalized(namespace))
 

@@ -79,11 +79,13 @@ class Watch:
         self.on_change: Callable[[ClusterStatus], Any] | None = None
         self._state: State = "idle"
         self._since = now()
-        # On the monotonic clock: the beginning of an outage, and what was lost before; when it was logged last.
+        # On the monotonic clock: when the outage began, when anything was logged of one, and the latest ones.
         self._away_since: float | None = None
-        self._lost_before = 0
-        self._logged_at: float | None = None
+        self._logged_at = 0.0
         self._outages: deque[float] = deque(maxlen=MAX_OUTAGES)
+        # Whether the log knows of this outage, and what was lost before it.
+        self._told = False
+        self._lost_before = 0
 
     @property
     def status(self) -> ClusterStatus:
@@ -115,35 +117,32 @@ class Watch:
         where = f" to {status.address}" if status.address else ""
         moment = time.monotonic()
         if status.state == "disconnected":
-            if self._away_since is None:
-                self._away_since, self._lost_before = moment, status.lost
-            few = len(self._outages) < MAX_OUTAGES or moment - self._outages[0] > REMIND_EVERY
-            self._logged_at = moment if few else self._outages[-1]
-            if few:
+            self._away_since, self._lost_before = moment, status.lost
+            self._told = len(self._outages) < MAX_OUTAGES or moment - self._outages[0] > REMIND_EVERY
+            if self._told:
+                self._logged_at = moment
                 self._outages.append(moment)
                 log.warning(
                     "cluster: no connection%s: %s; clients of this server are served, trying again", where, status.error
                 )
         elif status.state == "connected" and self._away_since is not None:
             away, lost = moment - self._away_since, status.lost - self._lost_before
-            told = self._logged_at is not None and self._logged_at >= self._away_since
             self._away_since = None
-            log.log(
-                logging.INFO if told else logging.DEBUG,
-                "cluster: connected%s after %.1f s without; %d messages to the other servers were lost",
-                *(where, away, lost),
-            )
+            if self._told:
+                log.info(
+                    "cluster: connected%s after %.1f s without; %d messages to the other servers were lost",
+                    *(where, away, lost),
+                )
         elif status.state != "connecting":
-            log.info("cluster: %s%s", status.state, where)
+            log.info("cluster: %s%s", status.state, where if status.connected else "")
 
     def _remind(self, status: ClusterStatus) -> None:
         moment = time.monotonic()
-        if self._away_since is None or self._logged_at is None or moment - self._logged_at < REMIND_EVERY:
-            return
-        self._logged_at = moment
-        log.warning(
-            "cluster: still no connection%s after %.0f s: %s",
-            f" to {status.address}" if status.address else "",
-            moment - self._away_since,
-            status.error,
-        )
+        if self._away_since is not None and moment - self._logged_at >= REMIND_EVERY:
+            self._logged_at, self._told = moment, True
+            log.warning(
+                "cluster: still no connection%s after %.0f s: %s",
+                f" to {status.address}" if status.address else "",
+                moment - self._away_since,
+                status.error,
+            )
