@@ -227,6 +227,19 @@ def test_cut_in_the_middle_of_a_message(join, own_server, cut_after):
         proxy.close()
 
 
+@pytest.mark.parametrize("scheme", ["redis+streams"], indirect=True)
+def test_a_log_that_is_refused_may_be_there_later(join, own_server, caplog):
+    own_server.ask("SET", "socket.io", "no stream")
+    member = join(own_server.url)
+    status = member.becomes("disconnected")
+    assert status.error.startswith("XREVRANGE failed: Redis refused it: WRONGTYPE")
+    assert [level for level, text in lines(caplog) if "WRONGTYPE" in text] == ["WARNING"]
+    member.serves()
+    own_server.ask("DEL", "socket.io")
+    member.becomes("connected")
+    member.serves()
+
+
 def test_what_can_not_be_read_is_counted(join, scheme, own_server):
     member = join(own_server.url)
     member.becomes("connected")

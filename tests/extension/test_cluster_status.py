@@ -1,5 +1,7 @@
 """Owns what `socketio.cluster` is, with and without a cluster, and how its hook is called."""
 
+import os
+
 import gevent
 import pytest
 from flask import Flask, current_app
@@ -68,6 +70,14 @@ def test_a_dialect_that_says_nothing_counts_as_connected_while_it_is_used(member
     wait_for(lambda: [status.state for status in heard] == ["connected", "closed"], "the hook is called")
     assert another.cluster.servers() == 1
     assert repr(one.cluster).startswith("<ClusterView: closed since ")
+
+
+def test_a_child_of_a_server_has_not_joined(member, monkeypatch):
+    socketio = member()
+    gevent.spawn(lambda: socketio.cluster.status).get()
+    assert socketio.cluster.status.connected
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert socketio.cluster.status.state == "idle"
 
 
 def test_it_is_joined_by_who_asks_in_a_request(member):

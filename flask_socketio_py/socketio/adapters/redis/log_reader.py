@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, State, Status
+from .link import LOG_EVERY, LONGEST_PAUSE, State, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
@@ -50,6 +51,7 @@ class LogReader:
         self._on_status = on_status
         self._reader: StreamReader | None = None
         self._located = Event()
+        self._again: gevent.Greenlet[..., Any] | None = None
         self._closed = False
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
@@ -66,12 +68,17 @@ class LogReader:
     def start(self) -> None:
         """Find the end of the log, and read on from there."""
         self._become("connecting", None)
+        self._find_the_end()
+
+    def _find_the_end(self) -> None:
         # Over the connection that our own entries take, so that none is before it.
         self._publisher.send("XREVRANGE", self.stream, "+", "-", "COUNT", 1, done=self._locate, durable=True)
 
     def close(self) -> None:
         """Read no more."""
         self._closed = True
+        if self._again is not None:
+            self._again.kill(block=False)
         if self._reader is not None:
             self._reader.close()
 
@@ -108,8 +115,9 @@ class LogReader:
         if self._closed:
             return
         if isinstance(answer, ClusterError):
-            log.error("the log of the cluster can't be read: %s", answer)
+            # Redis refused it: the key is something else, or we have no right to it. Somebody may see to that.
             self._become("disconnected", str(answer))
+            self._again = gevent.spawn_later(LONGEST_PAUSE, self._find_the_end)
             return
         self.began = answer[0][0].decode() if answer else START
         self._reader = StreamReader(

@@ -109,6 +109,7 @@ class StreamsDialect:
         self._namespaces.clear()
         self._writes = self._reads = False
         self.pending.start()
+        self.reader.close()  # that of the parent, in a child
         self.reader = self._new_reader()
         self.reader.start()
         self.bus.start()
