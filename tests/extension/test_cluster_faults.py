@@ -101,7 +101,7 @@ def lines(caplog):
 
 
 def test_away_at_the_start(join, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "flask_socketio_py")
     server = RedisServer()
     try:
         member = join(server.url)
@@ -130,7 +130,7 @@ def test_away_at_the_start(join, caplog):
 
 
 def test_killed_and_restarted(join, scheme, own_server, impatient, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "flask_socketio_py")
     member, other = join(own_server.url), join(own_server.url)
     member.becomes("connected")
     other.becomes("connected")

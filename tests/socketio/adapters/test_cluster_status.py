@@ -45,7 +45,7 @@ class Watched:
 
 @pytest.fixture
 def watched(clock, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "flask_socketio_py")
     return Watched()
 
 

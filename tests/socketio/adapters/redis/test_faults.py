@@ -263,7 +263,7 @@ def test_a_subscriber_that_is_too_slow_is_dropped_by_redis_and_comes_back(server
 
 
 def test_a_wrong_password_is_visible_never_shown_and_may_become_right(opened, caplog):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "flask_socketio_py")
     with RedisServer(password="right") as server:
         url = server.url.replace("right", "WR0NG")
         publisher = opened(Publisher(url))
