@@ -16,6 +16,7 @@ from flask import Flask
 
 from . import config, configured, context, handlers, registry, testing, wsgi_server
 from .bound import BoundNamespace
+from .cluster_view import KIND, ClusterView, StatusHook
 from .engineio.server import EngineServer
 from .middleware import SocketIOMiddleware
 from .namespace import Namespace
@@ -56,6 +57,7 @@ class SocketIO(Scaffold):
         self._request_hooks = RequestHooks()
         self._server: Server | None = None
         self._view: ServerView | None = None
+        self._cluster: ClusterView | None = None
         queue = options.get("message_queue")
         if app is not None or (queue and isinstance(queue, str)):
             self.init_app(app, **options)
@@ -94,6 +96,8 @@ class SocketIO(Scaffold):
         self._server = Server(settings, self._handlers, parser, dialect)
         if self._server.cluster is not None:
             self._server.cluster.outside = configured.tell(settings, configured.default(app, settings))
+            self._server.cluster.watch.on_change = StatusHook(app, self._handlers.registry).tell
+            self._cluster = ClusterView(self._server.cluster)
         self._request_hooks.serve(app, self._server.engine)
         self._handlers.server = self._server
         self._view = ServerView(self, self._server)
@@ -122,6 +126,14 @@ class SocketIO(Scaffold):
     def parser(self) -> Parser:
         """What encodes and decodes packets."""
         return self._serving().parser
+
+    @property
+    def cluster(self) -> ClusterView | None:
+        """The cluster that this server belongs to, to be looked at. ``None`` without one, and where a ``SocketIO`` only
+        emits: it is no server, and what can't be told raises at the emit.
+        """
+        self._serving()
+        return self._cluster
 
     @property
     def manage_session(self) -> bool:
@@ -189,6 +201,13 @@ class SocketIO(Scaffold):
         :meth:`of` has it. It runs in a greenlet of its own and an application context.
         """
         self._handlers.registry.add("on_new_namespace", registry.ANY, function)
+        return function
+
+    def on_cluster_status(self, function: Function) -> Function:
+        """Decorator: be told of each change of the cluster's state, in order: ``(status)``, as :attr:`cluster` has it.
+        It runs in a greenlet of its own and an application context.
+        """
+        self._handlers.registry.add(KIND, registry.ANY, function)
         return function
 
     def before_request(self, function: Function) -> Function:
@@ -366,15 +385,7 @@ class SocketIO(Scaffold):
         flask_test_client: Any = None,
     ) -> testing.SocketIOTestClient:
         """A client inside the process for tests; see :class:`~flask_socketio_py.testing.SocketIOTestClient`."""
-        return testing.SocketIOTestClient(
-            app,
-            self,
-            namespace=namespace,
-            query_string=query_string,
-            headers=headers,
-            auth=auth,
-            flask_test_client=flask_test_client,
-        )
+        return testing.SocketIOTestClient(app, self, namespace, query_string, headers, auth, flask_test_client)
 
 
 def _arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -232,6 +232,12 @@ def test_what_needs_clients_says_so(url):
             use()
 
 
+def test_it_is_none_of_the_servers(url):
+    socketio = SocketIO(message_queue=url)
+    assert socketio.cluster is None
+    socketio.on_cluster_status(print)
+
+
 def test_it_may_get_an_application_later(url):
     socketio = SocketIO(message_queue=url, ping_interval=3)
     app = Flask("late")

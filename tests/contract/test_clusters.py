@@ -246,6 +246,23 @@ def test_a_server_that_leaves_is_not_waited_for(servers, pair):
     assert everybody(first).timeout(5).to("nobody").emit_with_ack("x") == []
 
 
+def test_its_state_can_be_seen_and_every_change_is_told(kind):
+    server = serve(dialect=kind.dialect())
+    told = []
+    server.cluster.watch.on_change = told.append
+    assert server.cluster.watch.status.state == "idle"
+    server.cluster.start()
+    status = wait_until(lambda: server.cluster.watch.status.connected and server.cluster.watch.status, "connected")
+    assert (status.error, status.lost, status.malformed) == (None, 0, 0)
+    server.cluster.start()
+    gevent.sleep(0.05)
+    server.close()
+    server.close()
+    assert not server.cluster.watch.status
+    assert [status.state for status in told if status.state != "connecting"] == ["connected", "closed"]
+    assert told[-1].since == server.cluster.watch.status.since > told[0].since
+
+
 def test_what_cannot_be_sent_is_the_callers_mistake(servers, pair):
     (first, _), (second, _) = pair
     for wrong in (object(), {1, 2}):

@@ -1,5 +1,6 @@
 """Pins the public surface: names, signatures, attributes. A change here is one for every user, never an accident."""
 
+import dataclasses
 import importlib
 import inspect
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 import flask_socketio_py
 from flask_socketio_py import Namespace, SocketIO, SocketIOTestClient
 from flask_socketio_py.bound import BoundNamespace
+from flask_socketio_py.cluster_view import ClusterView
 from flask_socketio_py.scaffold import Scaffold
+from flask_socketio_py.socketio.adapters.cluster_status import ClusterStatus
 from flask_socketio_py.socketio.broadcast import Audience
 from flask_socketio_py.socketio.socket import Socket
 
@@ -48,6 +51,7 @@ SOCKETIO = {
     "broadcast=True, ignore_queue=False, volatile=False",
     "init_app": "self, app, **options",
     "of": "self, namespace",
+    "on_cluster_status": "self, function",
     "on_connection_error": "self, function",
     "on_error_default": "self, exception_handler",
     "on_headers": "self, function",
@@ -137,6 +141,10 @@ NAMESPACE = {
     "session": "self, sid, namespace=None",
     "trigger_event": "self, event, *args",
 }
+CLUSTER = {
+    "__init__": "self, cluster",
+    "servers": "self, namespace='/'",
+}
 TEST_CLIENT = {
     "__init__": "self, app, socketio, namespace=None, query_string=None, headers=None, auth=None, "
     "flask_test_client=None",
@@ -199,6 +207,7 @@ def test_an_unknown_name_is_an_attribute_error():
         (Audience, AUDIENCE),
         (BoundNamespace, BOUND),
         (Namespace, NAMESPACE),
+        (ClusterView, CLUSTER),
         (SocketIOTestClient, TEST_CLIENT),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -226,6 +235,7 @@ def test_names_that_emit_and_send_take():
 
 ATTRIBUTES = [
     "async_mode",
+    "cluster",
     "default_exception_handler",
     "exception_handlers",
     "handlers",
@@ -237,6 +247,11 @@ ATTRIBUTES = [
     "sockio_mw",
     "wsgi_server",
 ]
+
+
+def test_fields_of_a_status():
+    fields = ["state", "since", "error", "address", "waiting", "lost", "malformed"]
+    assert [field.name for field in dataclasses.fields(ClusterStatus)] == fields
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)

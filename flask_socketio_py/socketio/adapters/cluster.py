@@ -11,11 +11,13 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from gevent.event import Event
 from greenlet import getcurrent
 
+from .cluster_status import ClusterStatus, State, Watch, now
 from .operations import (
     Ack,
     AckCount,
@@ -109,6 +111,18 @@ class RoomWatcher(Protocol):
         """A room is empty. Must not raise."""
 
 
+@runtime_checkable
+class StatusDialect(Protocol):
+    """A dialect that also says how it fares. Another one counts as connected from its start to its end."""
+
+    @property
+    def status(self) -> ClusterStatus:
+        """How it fares at the moment. Must not block and must not raise."""
+
+    def watch(self, changed: Callable[[], Any]) -> None:
+        """Call ``changed()`` in the hub's thread whenever :attr:`status` may be another. Called before the start."""
+
+
 class _Open:
     """A request that waits for replies."""
 
@@ -126,6 +140,10 @@ class Cluster:
         self._open: dict[str, _Open] = {}
         self._started_in = 0
         self._closed = False
+        #: Notices how the others can be reached.
+        self.watch = Watch(self._look)
+        if isinstance(dialect, StatusDialect):
+            dialect.watch(self.watch.changed)
         #: Tells the others from a process that does not serve, a task queue's for instance: no hub runs there that
         #: would send what the dialect is given. Blocks. ``None``: there is no such way.
         self.outside: Callable[[str, Request], None] | None = None
@@ -135,7 +153,9 @@ class Cluster:
         # After a fork the child is a server of its own.
         if self._started_in != os.getpid() and not self._closed and self.server.find_hub():
             self._started_in = os.getpid()
+            self.watch.begin()
             self.dialect.start(self.receive)
+            self.watch.changed()
             for name in {*self.server.namespaces, *self.server.listener.static_namespaces()}:
                 self.dialect.add_namespace(name)
 
@@ -162,6 +182,25 @@ class Cluster:
         if self._started_in:
             self._started_in = 0
             self.dialect.close()
+            self.server.in_home_thread_do(self.watch.changed)
+
+    def status(self) -> ClusterStatus:
+        """How the other servers can be reached; a server that has not joined yet does so, if it can be one."""
+        if getcurrent().parent is not None and self.server.in_home_thread():  # else no hub runs, or another one
+            self.start()
+        return self.watch.status
+
+    def _look(self) -> ClusterStatus:
+        state: State = "connected"
+        if self._closed or self._started_in != os.getpid():
+            state = "closed" if self._closed else "idle"
+        dialect: Dialect | StatusDialect = self.dialect
+        if not isinstance(dialect, StatusDialect):
+            return ClusterStatus(state, now())
+        found = dialect.status
+        if state == "connected":
+            state = "connecting" if found.state == "idle" else found.state
+        return replace(found, state=state)
 
     @property
     def log(self) -> LogDialect | None:

@@ -18,7 +18,8 @@ from greenlet import getcurrent
 
 from ....errors import ClusterError, PacketError
 from .. import shapes
-from .link import Status, worst
+from ..cluster_status import ClusterStatus
+from .link import Status, summary
 from .publisher import Publisher
 from .subscriber import Subscriber
 from .urls import RedisURL
@@ -52,8 +53,8 @@ class Bus:
         sharded: bool = False,
         on_state: Callable[[bool], Any] | None = None,
     ) -> None:
-        self.publisher = Publisher(url, on_state=on_state)
-        self.subscriber = Subscriber(url, self._hear)
+        self.publisher = Publisher(url, on_state=on_state, on_status=self.changed)
+        self.subscriber = Subscriber(url, self._hear, on_status=self.changed)
         self._hear_checked = hear
         self._max_size = max_size
         self._sharded = sharded
@@ -62,6 +63,8 @@ class Bus:
         self._logged = float("-inf")
         #: Messages that could not be read.
         self.malformed = 0
+        #: Hears that :attr:`status` may be another.
+        self.on_status: Callable[[], Any] | None = None
         self.closed = False
 
     @property
@@ -72,14 +75,26 @@ class Bus:
         return self._uid
 
     @property
-    def status(self) -> Status:
+    def status(self) -> ClusterStatus:
         """How the connections fare; of two that differ, the worse."""
-        return worst([self.publisher.status, self.subscriber.status])
+        return self.status_with()
+
+    def status_with(self, *further: Status, malformed: int = 0, lost: int = 0) -> ClusterStatus:
+        """The same with further connections, and what was counted beside."""
+        statuses = [self.publisher.status, self.subscriber.status, *further]
+        publisher = self.publisher
+        return summary(statuses, publisher.url, publisher.waiting, publisher.lost + lost, self.malformed + malformed)
+
+    def changed(self) -> None:
+        """The status may be another."""
+        if self.on_status is not None:
+            self.on_status()
 
     def start(self) -> None:
         """Connect."""
         if self.closed:
             return
+        self.malformed = 0
         self.publisher.start()
         self.subscriber.start()
 
@@ -113,7 +128,9 @@ class Bus:
         try:
             count = self.publisher.count_subscribers(channel, sharded=self._sharded, timeout=PATIENCE)
         except ClusterError as error:
-            log.warning("the other servers can't be counted: %s", error)
+            # That they can't be reached is known already.
+            level = logging.WARNING if self.status.connected else logging.DEBUG
+            log.log(level, "the other servers can't be counted: %s", error)
             return 0
         return max(0, count - listening)
 

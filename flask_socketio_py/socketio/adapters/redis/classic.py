@@ -15,9 +15,9 @@ from ....errors import PacketError
 from .. import shapes
 from ..classic_codec import Asker, ClassicCodec
 from ..cluster import Receive
+from ..cluster_status import ClusterStatus
 from ..operations import Broadcast, Reply, Request
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
-from .link import Status
 from .urls import RedisURL
 
 #: What means more than itself in the pattern of a subscription.
@@ -55,9 +55,11 @@ class ClassicDialect:
         self._responses: dict[bytes, str] = {}
 
     @property
-    def status(self) -> Status:
-        """How the connections fare."""
+    def status(self) -> ClusterStatus:
         return self.bus.status
+
+    def watch(self, changed: Callable[[], Any]) -> None:
+        self.bus.on_status = changed
 
     # -- the seam ----------------------------------------------------------------------------------------------------
 

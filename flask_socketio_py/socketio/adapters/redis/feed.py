@@ -34,7 +34,8 @@ _ENDS = {b"unsubscribe": "", b"punsubscribe": "P", b"sunsubscribe": "S"}
 
 class Feed:
     """See the module. ``locate()`` says where the server is, before each attempt; ``on_lost(address)`` hears that it
-    failed, ``on_moved()`` that a sharded channel is no longer there, ``on_change()`` that :attr:`ready` may be another.
+    failed, ``on_moved()`` that a sharded channel is no longer there, ``on_change()`` that :attr:`ready` may be another,
+    ``on_status()`` that :attr:`status` may be.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Feed:
         on_change: Callable[[], Any],
         on_lost: Callable[[Address | None], Any],
         on_moved: Callable[[], Any],
+        on_status: Callable[[], Any] | None,
     ) -> None:
         self._url = url
         self._locate = locate
@@ -56,7 +58,7 @@ class Feed:
         self._on_change = on_change
         self._on_lost = on_lost
         self._on_moved = on_moved
-        self._link = Link(f"channels of Redis ({url})")
+        self._link = Link(f"channels of Redis ({url})", on_status=on_status)
         self.wanted: dict[Wanted, None] = {}
         self._commands: list[bytes] = []
         # Names that we left and whose confirmation is under way, and how many confirmations are.

@@ -51,6 +51,7 @@ class Lane:
         max_entries: int,
         max_bytes: int,
         on_state: Callable[[bool], Any] | None = None,
+        on_status: Callable[[], Any] | None = None,
     ) -> None:
         self._url = url
         self._what = f"{what} ({url})"
@@ -59,7 +60,7 @@ class Lane:
         self._told_lost = (0, 0.0)
         self.outbox = Outbox(max_entries, max_bytes)
         self.topology = Topology(url)
-        self._link = Link(self._what, on_state)
+        self._link = Link(self._what, on_state, on_status)
         self._wires: dict[Address, Wire] = {}
         self._used = 0.0
         # What is on its way.
@@ -98,6 +99,7 @@ class Lane:
         """In a child after a fork: what waits is the parent's to send."""
         self.outbox.clear()
         self._batch = []
+        self.lost, self._told_lost = 0, (0, 0.0)
         self.topology = Topology(self._url)
         self._let_go()
 

@@ -1,4 +1,4 @@
-"""How a connection fares: its state for people to see, when to try again, and what is logged about it. Does no I/O.
+"""How a connection fares: its state, when to try again, and what several connections come to. Does no I/O.
 
 A pause before the next attempt is drawn from zero to a bound that doubles with each failure ("full jitter"), so that a
 cluster's workers do not come back all at once.
@@ -10,8 +10,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
 
+from ..cluster_status import ClusterStatus
+from .urls import RedisURL
 from .wire import describe
 
 log = logging.getLogger(__name__)
@@ -26,30 +29,45 @@ State = Literal["idle", "connecting", "connected", "disconnected"]
 
 
 class Status(NamedTuple):
-    """A connection as ``socketio.cluster.status`` shows it."""
+    """One connection, or several."""
 
     state: State
     #: Seconds since the epoch.
     since: float
-    #: The class of the last error, also after it is over; ``None``: there was none.
+    #: The last error without credentials, also after it is over; ``None``: there was none.
     error: str | None
 
 
 def worst(statuses: list[Status]) -> Status:
     """Of several connections the one that fares worst."""
-    order = ("idle", "connected", "connecting", "disconnected")
+    order = ("connected", "idle", "connecting", "disconnected")
     return max(statuses, key=lambda status: order.index(status.state), default=Status("idle", 0.0, None))
 
 
-class Link:
-    """The fate of one connection, which its owner reports here. ``what`` names it in the log, without credentials."""
+def summary(statuses: list[Status], url: RedisURL, waiting: int, lost: int, malformed: int) -> ClusterStatus:
+    """What the connections of a dialect come to, and what it counts."""
+    found = worst(statuses)
+    error = found.error or next((status.error for status in statuses if status.error is not None), None)
+    since = datetime.fromtimestamp(found.since, timezone.utc)
+    return ClusterStatus(found.state, since, error, str(url), waiting, lost, malformed)
 
-    def __init__(self, what: str, on_change: Callable[[bool], Any] | None = None) -> None:
+
+class Link:
+    """The fate of one connection, which its owner reports here. ``what`` names it in the log, without credentials.
+
+    ``on_change(connected)`` hears when that is another, ``on_status()`` of everything that was reported.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        on_change: Callable[[bool], Any] | None = None,
+        on_status: Callable[[], Any] | None = None,
+    ) -> None:
         self._what = what
         self._on_change = on_change
+        self._on_status = on_status
         self._failures = 0
-        # When each kind of trouble was logged last: an outage shows as several, in turn.
-        self._logged: dict[str, float] = {}
         self.status = Status("idle", time.time(), None)
 
     @property
@@ -57,8 +75,8 @@ class Link:
         return self.status.state == "connected"
 
     def connecting(self) -> None:
-        """An attempt begins."""
-        if self.status.state != "disconnected":
+        """The first attempt begins; later ones change nothing."""
+        if self.status.state == "idle":
             self._become("connecting", self.status.error)
 
     def up(self) -> None:
@@ -66,18 +84,16 @@ class Link:
         if self.connected:
             return
         self._failures = 0
-        if self.status.error is not None:
-            log.info("%s: connected again", self._what)
+        log.debug("%s: connected", self._what)
         self._become("connected", self.status.error)
 
     def down(self, error: BaseException) -> None:
         """The connection, or an attempt at one, failed."""
         self._failures += 1
-        reason, now = describe(error), time.monotonic()
-        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
-            self._logged[reason] = now
-            log.warning("%s: no connection: %s; trying again", self._what, reason)
-        self._become("disconnected", type(error).__name__)
+        reason = describe(error)
+        # People are told once of an outage, not for each connection and attempt: by the cluster's watch.
+        log.debug("%s: no connection: %s; trying again", self._what, reason)
+        self._become("disconnected", reason)
 
     def forget(self) -> None:
         """In a new process, and when it is over: there is no connection. Nobody is told."""
@@ -95,6 +111,8 @@ class Link:
         self.status = Status(state, since, error)
         if self.connected != was and self._on_change is not None:
             call(self._on_change, self.connected)
+        if self._on_status is not None:
+            call(self._on_status)
 
 
 def call(function: Callable[..., Any], *args: Any) -> None:

@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, Status
+from .link import LOG_EVERY, LONGEST_PAUSE, State, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
@@ -28,7 +29,9 @@ _NEVER: Number = (-1, -1)
 
 
 class LogReader:
-    """``take(id, entry)`` gets each entry once, ``on_gap(reason)`` hears that some may be lost."""
+    """``take(id, entry)`` gets each entry once, ``on_gap(reason)`` hears that some may be lost, ``on_status()`` that
+    :attr:`status` may be another.
+    """
 
     def __init__(
         self,
@@ -38,18 +41,25 @@ class LogReader:
         *,
         on_state: Callable[[bool], None],
         on_gap: Callable[[str], None],
+        on_status: Callable[[], Any] | None = None,
     ) -> None:
         self.stream = stream
         self._publisher = publisher
         self._take = take
         self._on_state = on_state
         self._on_gap = on_gap
+        self._on_status = on_status
         self._reader: StreamReader | None = None
         self._located = Event()
+        self._again: gevent.Greenlet[..., Any] | None = None
         self._closed = False
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
         self._logged = float("-inf")
+        # Before there is a connection.
+        self._status = Status("idle", time.time(), None)
+        #: Entries that could not be read.
+        self.malformed = 0
         #: After which entry it began; ``None`` until that is known.
         self.began: str | None = None
         #: Entries are missing after those up to here: what came then can't be told completely any more.
@@ -57,19 +67,25 @@ class LogReader:
 
     def start(self) -> None:
         """Find the end of the log, and read on from there."""
+        self._become("connecting", None)
+        self._find_the_end()
+
+    def _find_the_end(self) -> None:
         # Over the connection that our own entries take, so that none is before it.
         self._publisher.send("XREVRANGE", self.stream, "+", "-", "COUNT", 1, done=self._locate, durable=True)
 
     def close(self) -> None:
         """Read no more."""
         self._closed = True
+        if self._again is not None:
+            self._again.kill(block=False)
         if self._reader is not None:
             self._reader.close()
 
     @property
     def status(self) -> Status:
         """How the connection fares."""
-        return Status("idle", 0.0, None) if self._reader is None else self._reader.status
+        return self._status if self._reader is None else self._reader.status
 
     @property
     def position(self) -> str | None:
@@ -99,7 +115,9 @@ class LogReader:
         if self._closed:
             return
         if isinstance(answer, ClusterError):
-            log.error("the log of the cluster can't be read: %s", answer)
+            # Redis refused it: the key is something else, or we have no right to it. Somebody may see to that.
+            self._become("disconnected", str(answer))
+            self._again = gevent.spawn_later(LONGEST_PAUSE, self._find_the_end)
             return
         self.began = answer[0][0].decode() if answer else START
         self._reader = StreamReader(
@@ -108,9 +126,15 @@ class LogReader:
             self._read,
             on_state=self._on_state,
             on_gap=self._gap,
+            on_status=self._on_status,
         )
         self._reader.start()
         self._located.set()
+
+    def _become(self, state: State, error: str | None) -> None:
+        self._status = Status(state, time.time(), error)
+        if self._on_status is not None:
+            self._on_status()
 
     def _read(self, stream: str, entries: Entries) -> None:
         for identifier, fields in entries:
@@ -123,6 +147,7 @@ class LogReader:
                     if len(self._repetitions) > MAX_REPETITIONS:
                         self._repetitions.popitem(last=False)
             except PacketError as error:
+                self.malformed += 1
                 now = time.monotonic()
                 if now - self._logged >= LOG_EVERY:
                     self._logged = now

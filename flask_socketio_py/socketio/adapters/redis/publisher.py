@@ -31,7 +31,8 @@ _MULTI, _EXEC = pack(("MULTI",)), pack(("EXEC",))
 
 
 class Publisher:
-    """See the module. ``on_state(connected)`` hears of the connection for messages.
+    """See the module. ``on_state(connected)`` hears of the connection for messages, ``on_status()`` that
+    :attr:`status` may be another.
 
     Raises:
         ValueError: for a URL that can't be meant.
@@ -42,15 +43,19 @@ class Publisher:
         url: str | RedisURL,
         *,
         on_state: Callable[[bool], Any] | None = None,
+        on_status: Callable[[], Any] | None = None,
         max_entries: int = MAX_ENTRIES,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.url = parse(url) if isinstance(url, str) else url
         self._home = Home(self._start, self._leave)
-        self._messages = Lane(
-            self.url, self._home, "messages to Redis", max_entries=max_entries, max_bytes=max_bytes, on_state=on_state
-        )
-        self._questions = Lane(self.url, self._home, "questions to Redis", max_entries=max_entries, max_bytes=max_bytes)
+
+        def lane(what: str, on_lane_state: Callable[[bool], Any] | None = None) -> Lane:
+            bounds = {"max_entries": max_entries, "max_bytes": max_bytes}
+            return Lane(self.url, self._home, what, **bounds, on_state=on_lane_state, on_status=on_status)
+
+        self._messages = lane("messages to Redis", on_state)
+        self._questions = lane("questions to Redis")
 
     @property
     def status(self) -> Status:

@@ -20,6 +20,7 @@ from gevent.event import Event
 from ....errors import ClusterError, PacketError
 from .. import shapes
 from ..cluster import Receive
+from ..cluster_status import ClusterStatus
 from ..operations import (
     Ack,
     AckCount,
@@ -32,7 +33,7 @@ from ..operations import (
     Request,
     ServerEvent,
 )
-from .link import Status, worst
+from .link import summary
 from .publisher import Publisher
 from .queue_codec import CHANNEL, Asker, Heard, PickledError, QueueCodec
 from .subscriber import Subscriber
@@ -79,12 +80,14 @@ class QueueDialect:
         self.channel = channel or CHANNEL
         self._max_size = max_size
         self._codec = QueueCodec(uuid.uuid4().hex, default)
-        self._publisher = Publisher(url)
-        self._subscriber = Subscriber(url, self._hear, on_state=self._on_state)
+        self._publisher = Publisher(url, on_status=self._changed)
+        self._subscriber = Subscriber(url, self._hear, on_state=self._on_state, on_status=self._changed)
         self._listening = Event()
         self._receive: Receive | None = None
         self._loop: Any = None
         self._logged: dict[str, float] = {}
+        self._malformed = 0
+        self._on_status: Callable[[], Any] | None = None
         # The roll: our other servers, how many others there were in all, and when they were called.
         self._ours: set[str] = set()
         self._total = 0
@@ -94,15 +97,24 @@ class QueueDialect:
         self._asked: dict[str, bool] = {}
 
     @property
-    def status(self) -> Status:
-        """How the connections fare."""
-        return worst([self._publisher.status, self._subscriber.status])
+    def status(self) -> ClusterStatus:
+        publisher = self._publisher
+        statuses = [publisher.status, self._subscriber.status]
+        return summary(statuses, publisher.url, publisher.waiting, publisher.lost, self._malformed)
+
+    def watch(self, changed: Callable[[], Any]) -> None:
+        self._on_status = changed
+
+    def _changed(self) -> None:
+        if self._on_status is not None:
+            self._on_status()
 
     # -- the seam ----------------------------------------------------------------------------------------------------
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
         self._loop = get_hub().loop
+        self._malformed = 0
         # After a fork the child is a server of its own.
         self._codec.host_id = uuid.uuid4().hex
         self._listening = Event()
@@ -233,7 +245,8 @@ class QueueDialect:
             self._send(self._codec.here(heard.reply_to))
 
     def _warn(self, text: str) -> None:
-        """Log, but no flood: the same once a minute."""
+        """Count, and log, but no flood: the same once a minute."""
+        self._malformed += 1
         now = time.monotonic()
         if now - self._logged.get(text, -_LOG_EVERY) >= _LOG_EVERY:
             self._logged[text] = now

@@ -13,9 +13,9 @@ from ...msgpack_codec import NOTEPACK_3
 from .. import shapes
 from ..cluster import Receive
 from ..cluster_codec import ClusterCodec
+from ..cluster_status import ClusterStatus
 from ..operations import Broadcast, Reply, Request
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
-from .link import Status
 from .urls import RedisURL
 
 #: A room whose name has the length of a socket's id counts as one, and those have no channels of their own.
@@ -49,9 +49,11 @@ class ShardedDialect:
         self._namespaces: set[str] = set()
 
     @property
-    def status(self) -> Status:
-        """How the connections fare."""
+    def status(self) -> ClusterStatus:
         return self.bus.status
+
+    def watch(self, changed: Callable[[], Any]) -> None:
+        self.bus.on_status = changed
 
     # -- the seam ----------------------------------------------------------------------------------------------------
 

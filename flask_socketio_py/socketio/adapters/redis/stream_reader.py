@@ -35,9 +35,9 @@ class StreamReader:
     now.
 
     ``on_entries(stream, [(id, {field: value})])`` gets them; ``on_gap(stream, after, reason)`` hears that entries
-    after the id ``after`` may be lost, ``reason`` being ``"lost"`` or ``"trimmed"``; ``on_state(connected)``. They
-    are called in the thread of the hub that was there at ``start``, must not block, and what they raise is logged:
-    the entries count as read.
+    after the id ``after`` may be lost, ``reason`` being ``"lost"`` or ``"trimmed"``; ``on_state(connected)``;
+    ``on_status()`` that :attr:`status` may be another. They are called in the thread of the hub that was there at
+    ``start``, must not block, and what they raise is logged: the entries count as read.
 
     Raises:
         ValueError: for a URL that can't be meant, or an id that is none.
@@ -51,6 +51,7 @@ class StreamReader:
         *,
         on_state: Callable[[bool], Any] | None = None,
         on_gap: Callable[[str, str, str], Any] | None = None,
+        on_status: Callable[[], Any] | None = None,
         count: int = COUNT,
         block: float = BLOCK,
     ) -> None:
@@ -60,7 +61,7 @@ class StreamReader:
         self._changed = Event()
         self.home = Home(self._start, self._leave)
         self._tails = [
-            _Tail(self.url, self.home, stream, last, on_entries, on_gap, self._tell, count, block)
+            _Tail(self.url, self.home, stream, last, on_entries, on_gap, self._tell, on_status, count, block)
             for stream, last in streams.items()
         ]
 
@@ -131,6 +132,7 @@ class _Tail:
         on_entries: Callable[[str, Entries], Any],
         on_gap: Callable[[str, str, str], Any] | None,
         on_change: Callable[[bool], Any],
+        on_status: Callable[[], Any] | None,
         count: int,
         block: float,
     ) -> None:
@@ -149,7 +151,7 @@ class _Tail:
         self._block = block
         self._topology = Topology(url)
         self._wire: Wire | None = None
-        self.link = Link(f"stream {stream!r} of Redis ({url})", on_change)
+        self.link = Link(f"stream {stream!r} of Redis ({url})", on_change, on_status)
 
     def leave(self) -> None:
         """Let the connection go."""

@@ -19,10 +19,11 @@ from ...msgpack_codec import MSGPACK_JAVASCRIPT
 from .. import shapes
 from ..cluster import Receive
 from ..cluster_codec import ClusterCodec
+from ..cluster_status import ClusterStatus
 from ..operations import Broadcast, Disconnect, Join, Leave, Reply, Request
 from ..recovery import RecoveryOptions
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
-from .link import LOG_EVERY, Status, worst
+from .link import LOG_EVERY
 from .log_reader import LogReader
 from .sessions import Sessions
 from .stream_log import Entry, LogCodec
@@ -79,11 +80,16 @@ class StreamsDialect:
         self._namespaces: set[str] = set()
         self._writes = self._reads = False
         self._logged = float("-inf")
+        # Broadcasts that Redis did not take.
+        self._untold = 0
 
     @property
-    def status(self) -> Status:
-        """How the connections fare; of several the worst."""
-        return worst([self.bus.status, self.reader.status])
+    def status(self) -> ClusterStatus:
+        reader = self.reader
+        return self.bus.status_with(reader.status, malformed=reader.malformed, lost=self._untold)
+
+    def watch(self, changed: Callable[[], Any]) -> None:
+        self.bus.on_status = changed
 
     def _new_reader(self) -> LogReader:
         return LogReader(
@@ -92,15 +98,18 @@ class StreamsDialect:
             self._take,
             on_state=self._on_reading,
             on_gap=lambda reason: self.pending.lost(),
+            on_status=self.bus.changed,
         )
 
     # -- the seam ----------------------------------------------------------------------------------------------------
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
+        self._untold = 0
         self._namespaces.clear()
         self._writes = self._reads = False
         self.pending.start()
+        self.reader.close()  # that of the parent, in a child
         self.reader = self._new_reader()
         self.reader.start()
         self.bus.start()
@@ -203,6 +212,7 @@ class StreamsDialect:
 
     def _written(self, number: int, answer: Any) -> None:
         if isinstance(answer, ClusterError):
+            self._untold += 1
             if not self.bus.closed and time.monotonic() - self._logged >= LOG_EVERY:
                 self._logged = time.monotonic()
                 log.error("broadcasts could not be told to the other servers: %s", answer)

@@ -31,9 +31,10 @@ _ANYWHERE = Address("", 0)
 class Subscriber:
     """See the module.
 
-    ``on_message(channel, data)`` and ``on_state(connected)`` are called in the thread of the hub that was there at the
-    first subscription (or at ``start``); they must not block, and what they raise is logged. Connected means that
-    everything wanted is confirmed. A message that is published while there is no connection is not heard.
+    ``on_message(channel, data)``, ``on_state(connected)`` and ``on_status()`` (:attr:`status` may be another) are
+    called in the thread of the hub that was there at the first subscription (or at ``start``); they must not block,
+    and what they raise is logged. Connected means that everything wanted is confirmed. A message that is published
+    while there is no connection is not heard.
 
     Raises:
         ValueError: for a URL that can't be meant.
@@ -45,16 +46,18 @@ class Subscriber:
         on_message: Callable[[bytes, bytes], Any],
         *,
         on_state: Callable[[bool], Any] | None = None,
+        on_status: Callable[[], Any] | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self.url = parse(url) if isinstance(url, str) else url
         self._on_message = on_message
         self._on_state = on_state
+        self._on_status = on_status
         self._interval = interval
         self._topology = Topology(self.url)
         self._wanted: dict[Wanted, None] = {}
         self._feeds: dict[Address, Feed] = {}
-        self._link = Link(f"the cluster of Redis ({self.url})")
+        self._link = Link(f"the cluster of Redis ({self.url})", on_status=on_status)
         self._connected = False
         self._placed = True
         self._changed = Event()
@@ -166,6 +169,7 @@ class Subscriber:
                 on_change=self._tell,
                 on_lost=self._lost,
                 on_moved=self._moved,
+                on_status=self._on_status,
             )
         return feed
 

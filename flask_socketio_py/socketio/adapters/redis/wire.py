@@ -207,7 +207,14 @@ class Wire(Connection):
             context.load_default_certs()
         if tls.certfile is not None:
             context.load_cert_chain(tls.certfile, tls.keyfile)
-        return context.wrap_socket(sock, server_hostname=self.host)
+        wrapped = context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+        try:
+            wrapped.do_handshake()
+        except BaseException:
+            # gevent forgets one whose greenlet is killed in the midst.
+            wrapped.close()
+            raise
+        return wrapped
 
     def _introduce(self) -> None:
         """Authentication, database, and a sign of life: a stopped server accepts connections, too."""

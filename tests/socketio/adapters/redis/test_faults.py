@@ -3,6 +3,7 @@
 Ratios and facts, no absolute times: the real server is killed, stopped and restarted.
 """
 
+import logging
 import time
 
 import gevent
@@ -63,13 +64,13 @@ def test_away_at_the_start_is_visible_and_harms_nobody(opened, caplog):
             publisher.send("XADD", "s", "*", "f", "v", durable=True)
             things = (publisher, subscriber, reader)
             wait_until(lambda: all(thing.status.state == "disconnected" for thing in things))
-            assert {thing.status.error for thing in things} == {"ConnectionError"}
+            assert {thing.status.error for thing in things} == {"ConnectionError (Connection refused)"}
             assert not subscriber.ready(0.01)
             with pytest.raises(ClusterError, match=r"GET failed: no reply within 0.1 s \(disconnected\)"):
                 publisher.ask("GET", "k", timeout=0.1)
             gevent.sleep(0.3)
-        # Many attempts, one line for each connection.
-        assert caplog.text.count("no connection: ConnectionError (Connection refused); trying again") == 4
+        # Many attempts. Whoever owns the connections says so to people, once.
+        assert caplog.text == ""
         server.start()
         wait_until(lambda: got and all(thing.status.state == "connected" for thing in things))
         publisher.send("PUBLISH", "a", "m")
@@ -165,7 +166,7 @@ def test_a_silent_network_is_noticed_by_who_only_listens(server, opened):
     assert states == [True]
     proxy.silent = True
     wait_until(lambda: states == [True, False])
-    assert subscriber.status.error == "TimeoutError"
+    assert subscriber.status.error.startswith("TimeoutError")
     proxy.silent = False
     wait_until(lambda: states[-1])
 
@@ -262,6 +263,7 @@ def test_a_subscriber_that_is_too_slow_is_dropped_by_redis_and_comes_back(server
 
 
 def test_a_wrong_password_is_visible_never_shown_and_may_become_right(opened, caplog):
+    caplog.set_level(logging.DEBUG, "flask_socketio_py")
     with RedisServer(password="right") as server:
         url = server.url.replace("right", "WR0NG")
         publisher = opened(Publisher(url))
@@ -271,7 +273,9 @@ def test_a_wrong_password_is_visible_never_shown_and_may_become_right(opened, ca
         for thing in things:
             thing.start()
         wait_until(lambda: all(thing.status.state == "disconnected" for thing in things))
-        assert {thing.status.error for thing in things} == {"AuthenticationError"}
+        assert {thing.status.error for thing in things} == {
+            "AuthenticationError (wrong or missing user name or password)"
+        }
         assert "AuthenticationError (wrong or missing user name or password)" in caplog.text
         server.ask("CONFIG", "SET", "requirepass", "WR0NG")
         server.password = "WR0NG"
