@@ -110,7 +110,7 @@ class RedisServer:
     def start(self) -> None:
         """Start the process, on the same port and with the same folder if it ran before; returns when it serves."""
         assert self.process is None, "already started"
-        command = [binary()]
+        command = [self.binary()]
         if self.sentinel is not None:
             configuration = Path(self.folder, "sentinel.conf")
             if not configuration.exists():
@@ -123,6 +123,10 @@ class RedisServer:
         with Path(self.folder, "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until(self._serves, f"Redis serves port {self.port}")
+
+    def binary(self) -> str:
+        """The path of the program."""
+        return binary()
 
     def _serves(self) -> bool:
         assert self.process is not None
