@@ -117,7 +117,10 @@ def tls_url(port: int, credentials: str = "", *, ca: str = "ca.pem", certificate
     files = authority()
     options = [f"ssl_ca_certs={files.path(ca)}"] if ca else []
     if certificate is not None:
-        options += [f"ssl_certfile={files.path(certificate + '.pem')}", f"ssl_keyfile={files.path(certificate + '.key')}"]
+        options += [
+            f"ssl_certfile={files.path(certificate + '.pem')}",
+            f"ssl_keyfile={files.path(certificate + '.key')}",
+        ]
     return f"rediss://{credentials}127.0.0.1:{port}" + ("?" + "&".join(options) if options else "")
 
 
@@ -135,9 +138,7 @@ class Watched:
             "sentinel down-after-milliseconds main 500",
             "sentinel failover-timeout main 2000",
         ]
-        self.sentinels = [
-            stack.enter_context(RedisServer(sentinel="\n".join(lines))) for _ in range(sentinels)
-        ]
+        self.sentinels = [stack.enter_context(RedisServer(sentinel="\n".join(lines))) for _ in range(sentinels)]
         for sentinel in self.sentinels:
             until(
                 lambda sentinel=sentinel: (

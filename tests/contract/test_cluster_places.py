@@ -54,5 +54,3 @@ def places():
 @pytest.fixture
 def kind(request, places):
     return request.param.at(places)
-
-

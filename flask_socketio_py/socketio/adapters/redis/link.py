@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from .wire import describe
+from ....errors import ClusterError
+from .faults import describe
+from .urls import RedisURL
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,11 @@ def worst(statuses: list[Status]) -> Status:
 
 
 class Link:
-    """The fate of one connection, which its owner reports here. ``what`` names it in the log, without credentials."""
+    """The fate of one connection, which its owner reports here. ``what`` names it in the log."""
 
-    def __init__(self, what: str, on_change: Callable[[bool], Any] | None = None) -> None:
-        self._what = what
+    def __init__(self, what: str, url: RedisURL, on_change: Callable[[bool], Any] | None = None) -> None:
+        self._what = f"{what} ({url})"
+        self._url = url
         self._on_change = on_change
         self._failures = 0
         # When each kind of trouble was logged last: an outage shows as several, in turn.
@@ -73,11 +76,13 @@ class Link:
     def down(self, error: BaseException) -> None:
         """The connection, or an attempt at one, failed."""
         self._failures += 1
-        reason, now = describe(error), time.monotonic()
-        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
-            self._logged[reason] = now
-            log.warning("%s: no connection: %s; trying again", self._what, reason)
+        self._warn("%s: no connection: %s; trying again", describe(error, self._url))
         self._become("disconnected", type(error).__name__)
+
+    def refused(self, error: ClusterError) -> None:
+        """The connection serves, but Redis refused a command that nobody waits for."""
+        self._warn("%s: %s", str(error))
+        self.status = self.status._replace(error=type(error).__name__)
 
     def forget(self) -> None:
         """In a new process, and when it is over: there is no connection. Nobody is told."""
@@ -88,6 +93,12 @@ class Link:
         """Seconds to wait before the next attempt."""
         bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures, 20))
         return random.uniform(0.0, bound)
+
+    def _warn(self, text: str, reason: str) -> None:
+        now = time.monotonic()
+        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
+            self._logged[reason] = now
+            log.warning(text, self._what, reason)
 
     def _become(self, state: State, error: str | None) -> None:
         was = self.connected

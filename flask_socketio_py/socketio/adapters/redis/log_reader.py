@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
@@ -22,6 +23,8 @@ from .stream_reader import Entries, StreamReader
 
 log = logging.getLogger(__name__)
 
+#: Seconds until a Redis that refused to show the log is asked again.
+AGAIN = 2.0
 #: Repetitions that are remembered.
 MAX_REPETITIONS = 10_000
 _NEVER: Number = (-1, -1)
@@ -47,6 +50,8 @@ class LogReader:
         self._reader: StreamReader | None = None
         self._located = Event()
         self._closed = False
+        self._refused: Status | None = None
+        self._again: gevent.Greenlet[..., Any] | None = None
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
         self._logged = float("-inf")
@@ -63,13 +68,17 @@ class LogReader:
     def close(self) -> None:
         """Read no more."""
         self._closed = True
+        if self._again is not None:
+            self._again.kill(block=False)
         if self._reader is not None:
             self._reader.close()
 
     @property
     def status(self) -> Status:
         """How the connection fares."""
-        return Status("idle", 0.0, None) if self._reader is None else self._reader.status
+        if self._reader is not None:
+            return self._reader.status
+        return self._refused or Status("idle", 0.0, None)
 
     @property
     def position(self) -> str | None:
@@ -99,7 +108,13 @@ class LogReader:
         if self._closed:
             return
         if isinstance(answer, ClusterError):
-            log.error("the log of the cluster can't be read: %s", answer)
+            now = time.monotonic()
+            if now - self._logged >= LOG_EVERY:
+                self._logged = now
+                log.error("the log of the cluster can't be read: %s; trying again", answer)
+            if self._refused is None:
+                self._refused = Status("disconnected", time.time(), type(answer).__name__)
+            self._again = gevent.spawn_later(AGAIN, self._ask_again)
             return
         self.began = answer[0][0].decode() if answer else START
         self._reader = StreamReader(
@@ -111,6 +126,13 @@ class LogReader:
         )
         self._reader.start()
         self._located.set()
+
+    def _ask_again(self) -> None:
+        if not self._closed:
+            try:
+                self.start()
+            except ClusterError as error:  # too much waits for Redis
+                self._locate(error)
 
     def _read(self, stream: str, entries: Entries) -> None:
         for identifier, fields in entries:

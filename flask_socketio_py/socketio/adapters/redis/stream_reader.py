@@ -16,11 +16,12 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import MovedError, ResponseError
 
+from .faults import refused
 from .home import Home
 from .link import Link, Status, call, worst
 from .topology import Topology
 from .urls import Address, RedisURL, parse
-from .wire import BROKEN, TIMEOUT, Wire, refused
+from .wire import BROKEN, TIMEOUT, Wire
 
 Entries = list[tuple[str, dict[bytes, bytes]]]
 
@@ -149,7 +150,7 @@ class _Tail:
         self._block = block
         self._topology = Topology(url)
         self._wire: Wire | None = None
-        self.link = Link(f"stream {stream!r} of Redis ({url})", on_change)
+        self.link = Link(f"stream {stream!r} of Redis", url, on_change)
 
     def leave(self) -> None:
         """Let the connection go."""
@@ -175,7 +176,7 @@ class _Tail:
                     self._topology.learn_moved(error, address)
             except ResponseError as error:
                 # No stream, no right to read it, a replica: it may pass, and people must see it.
-                self._failed(refused("XREAD", error), address)
+                self._failed(refused("XREAD", error, self._url), address)
             except BROKEN as error:
                 self._failed(error, address)
             gevent.sleep(self.link.pause())

@@ -101,6 +101,8 @@ class StreamsDialect:
         self._namespaces.clear()
         self._writes = self._reads = False
         self.pending.start()
+        # After a fork it is the parent's.
+        self.reader.close()
         self.reader = self._new_reader()
         self.reader.start()
         self.bus.start()

@@ -54,7 +54,7 @@ class Subscriber:
         self._topology = Topology(self.url)
         self._wanted: dict[Wanted, None] = {}
         self._feeds: dict[Address, Feed] = {}
-        self._link = Link(f"the cluster of Redis ({self.url})")
+        self._link = Link("the cluster of Redis", self.url)
         self._connected = False
         self._placed = True
         self._changed = Event()
