@@ -9,15 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import select
 import shutil
 import signal
 import socket
-import socketserver
-import ssl
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -194,35 +190,6 @@ class RedisServer:
 
     def __exit__(self, *exc: object) -> None:
         self.discard()
-
-
-@contextlib.contextmanager
-def behind_tls(port: int, certificate: tuple[str, str]) -> Iterator[int]:
-    """The port where TLS is spoken for the server at ``port``: not every binary can do so itself."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-
-    class Terminator(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with (
-                contextlib.suppress(OSError),
-                context.wrap_socket(self.request, server_side=True) as outside,
-                socket.create_connection(("127.0.0.1", port)) as inside,
-            ):
-                while True:
-                    readable = [outside] if outside.pending() else select.select([outside, inside], [], [])[0]
-                    for source in readable:
-                        if not (data := source.recv(65536)):
-                            return
-                        (inside if source is outside else outside).sendall(data)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Terminator) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 @contextlib.contextmanager

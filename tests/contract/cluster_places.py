@@ -1,4 +1,4 @@
-"""The places that the contract suite runs at: a Redis Cluster, a master behind sentinels, TLS with a user of few rights.
+"""The places that the contract suite runs at: a Redis Cluster, behind sentinels, TLS with users of few rights.
 
 Each is started once, when it is first asked for. The rights are those that ``docs/deploy/redis.md`` tells, so that the
 suite is the proof that they suffice.

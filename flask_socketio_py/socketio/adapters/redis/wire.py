@@ -151,6 +151,7 @@ class Wire(Connection):
                 sock.connect(place)
                 if self._url.tls is not None:
                     sock = self._wrapped(sock)
+                    _shake_hands(sock)
                 self._raw = sock
                 # The first answers must come within the same short time; then the wire's own timeout holds.
                 return sock
@@ -189,13 +190,8 @@ class Wire(Connection):
                 context.load_cert_chain(tls.certfile, tls.keyfile)
         except OSError as error:
             raise PlaceError(f"the file of {options} can't be used ({error.strerror})") from None
-        try:
-            return context.wrap_socket(sock, server_hostname=self.host)
-        except OSError as error:
-            fix = tls_fix(error) if isinstance(error, standard_ssl.SSLError) else ""
-            raise PlaceError(
-                f"no TLS handshake ({error.strerror or 'no answer'}): {fix or 'if the port is not for TLS, write redis://'}"
-            ) from None
+        # The handshake comes later: a greenlet that is killed in it must have the new socket to close.
+        return context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
 
     def _introduce(self) -> None:
         """Authentication, database, and a sign of life: a stopped server accepts connections, too."""
@@ -273,3 +269,12 @@ class Wire(Connection):
         except (OSError, ValueError):
             return True
         return bool(poll.poll(0))
+
+
+def _shake_hands(sock: Any) -> None:
+    try:
+        sock.do_handshake()
+    except OSError as error:
+        fix = tls_fix(error) if isinstance(error, standard_ssl.SSLError) else ""
+        fix = fix or "if the port is not for TLS, write redis://"
+        raise PlaceError(f"no TLS handshake ({error.strerror or 'no answer'}): {fix}") from None
