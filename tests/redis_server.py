@@ -193,26 +193,39 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
-    """A cluster of masters that share the slots evenly."""
+def redis_cluster(masters: int = 3, *, replica_of: str | None = None) -> Iterator[list[RedisServer]]:
+    """A cluster of masters that share the slots evenly; ``replica_of`` is a key whose master has a replica, the last
+    of the list.
+    """
     with contextlib.ExitStack() as stack:
         servers = []
-        for _ in range(nodes):
-            server = RedisServer(cluster_enabled="yes", cluster_node_timeout="1000", cluster_port=str(free_port()))
+        share = 16384 // masters + 1
+        for number in range(masters + (replica_of is not None)):
+            server = RedisServer(
+                cluster_enabled="yes",
+                cluster_node_timeout="1000",
+                cluster_port=str(free_port()),
+                repl_diskless_sync_delay="0",
+            )
             servers.append(stack.enter_context(server))
-        share = 16384 // nodes + 1
-        for number, server in enumerate(servers):
-            first = number * share
-            server.ask("CLUSTER", "ADDSLOTSRANGE", first, min(first + share - 1, 16383))
-            server.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            if number < masters:
+                first = number * share
+                server.ask("CLUSTER", "ADDSLOTSRANGE", first, min(first + share - 1, 16383))
+                server.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             if number:
                 server.ask("CLUSTER", "MEET", "127.0.0.1", servers[0].port, servers[0].settings["cluster-port"])
         for server in servers:
             until(
                 lambda server=server: (
                     b"cluster_state:ok" in server.ask("CLUSTER", "INFO")
-                    and len(server.ask("CLUSTER", "SLOTS")) == nodes
+                    and len(server.ask("CLUSTER", "SLOTS")) == masters
+                    and server.ask("CLUSTER", "NODES").count(b"connected") == len(servers)
                 ),
                 "the cluster is one",
             )
+        if replica_of is not None:
+            replica = servers[-1]
+            master = servers[int(servers[0].ask("CLUSTER", "KEYSLOT", replica_of)) // share]
+            replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
+            until(lambda: b"master_link_status:up" in replica.ask("INFO", "replication"), "the replica follows")
         yield servers
