@@ -10,6 +10,7 @@ import re
 import ssl
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     ConnectionError,
     MovedError,
@@ -69,11 +70,10 @@ def _answer(error: ResponseError, url: RedisURL) -> str:
     text = str(error)
     if isinstance(error, NoPermissionError):
         return _permission(text)
-    if isinstance(error, MovedError):
+    if isinstance(error, AskError):
         # Nothing in it is a word.
-        return "the slot is another server's" + (
-            "; this is one of a Redis Cluster, so write redis+cluster://" if url.mode != "cluster" else ""
-        )
+        where = "the slot is another server's" if isinstance(error, MovedError) else "the slot is on its way elsewhere"
+        return where if url.mode == "cluster" else f"{where}; this is one of a Redis Cluster, so write redis+cluster://"
     words = _WORDS.match(text)
     said = words[0].strip() if words else ""
     if "by Sentinel" in text:
