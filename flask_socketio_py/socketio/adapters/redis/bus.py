@@ -59,7 +59,7 @@ class Bus:
         self._sharded = sharded
         self._uid = ""
         self._uid_of = 0
-        self._logged = float("-inf")
+        self._logged = self._uncounted = float("-inf")
         #: Messages that could not be read.
         self.malformed = 0
         self.closed = False
@@ -113,7 +113,10 @@ class Bus:
         try:
             count = self.publisher.count_subscribers(channel, sharded=self._sharded, timeout=PATIENCE)
         except ClusterError as error:
-            log.warning("the other servers can't be counted: %s", error)
+            now = time.monotonic()
+            if now - self._uncounted >= LOG_EVERY:
+                self._uncounted = now
+                log.warning("the other servers can't be counted: %s", error)
             return 0
         return max(0, count - listening)
 

@@ -66,7 +66,7 @@ class Feed:
         # What was asked for and is not confirmed yet, in order: a subscription (or its end), and of what.
         self._unanswered: deque[tuple[bool, Wanted]] = deque()
         self._refused: dict[Wanted, None] = {}
-        self._heard = 0.0
+        self._heard = self._denied = 0.0
         self._wire: Wire | None = None
         self._wake = Event()
         self._reader = home.spawn(self._run)
@@ -156,7 +156,7 @@ class Feed:
         while True:
             woken = self._wake.wait(min(self._interval, AGAIN) if self._refused else self._interval)
             self._wake.clear()
-            if not woken:
+            if self._refused and time.monotonic() - self._denied >= AGAIN:
                 for wanted in list(self._refused):
                     self._command(wanted)
             data = b"".join(self._commands)
@@ -220,6 +220,8 @@ class Feed:
                 self._moved(wanted)
             else:
                 self._refused[wanted] = None
+                self._denied = time.monotonic()
+                self._wake.set()
                 self._link.down(refused(wanted[0] + "SUBSCRIBE", error, self._url))
                 self._on_change()
         self._answered()

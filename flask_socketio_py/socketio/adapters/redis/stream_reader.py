@@ -195,10 +195,10 @@ class _Tail:
         while True:
             if check:
                 self._check(wire)
-                self.link.up()
-            reply = wire.ask(
-                *("XREAD", "COUNT", self._count, "BLOCK", int(self._block * 1000), "STREAMS", self.stream, self.last)
-            )
+            # Not before it has been answered once are we connected: it may be refused.
+            block = ("BLOCK", int(self._block * 1000)) if self.link.connected else ()
+            reply = wire.ask("XREAD", "COUNT", self._count, *block, "STREAMS", self.stream, self.last)
+            self.link.up()
             entries: Entries = []
             for identifier, fields in reply[0][1] if reply else ():
                 entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))
