@@ -60,7 +60,7 @@ def tls_fix(error: ssl.SSLError) -> str:
         if error.verify_code in _OTHER_HOST:
             return "write a host that the server's certificate names, or ssl_check_hostname=false"
         return "ssl_ca_certs must name the file with the CA that signed the server's certificate"
-    if "ALERT" in (error.reason or "") or isinstance(error, ssl.SSLEOFError):
+    if "ALERT" in (getattr(error, "reason", None) or "") or isinstance(error, ssl.SSLEOFError):
         return "the server may want a certificate that it trusts: ssl_certfile and ssl_keyfile"
     return ""
 

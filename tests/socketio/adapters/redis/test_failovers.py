@@ -40,7 +40,8 @@ def in_a_thread(function, *args):
 def test_sentinels_promote_the_replica(fleet, caplog, monkeypatch):
     monkeypatch.setattr(publisher, "PATIENCE", 0.3)
     with watched(sentinels=3) as redis:
-        classic, streams = fleet(ClassicDialect, redis.url()), fleet(StreamsDialect, redis.url("streams"))
+        classic = fleet(ClassicDialect, redis.url())
+        streams = fleet(StreamsDialect, redis.url("streams"), channel="log")
         with classic.traffic(), streams.traffic():
             in_a_thread(redis.master.kill)
         assert redis.replica.ask("ROLE")[0] == b"master"
@@ -79,7 +80,7 @@ def test_a_master_of_a_redis_cluster_is_replaced(fleet, caplog, monkeypatch):
     with redis_cluster(replica_of=TAG) as servers:
         *_, replica = servers
         url = f"redis+cluster://127.0.0.1:{servers[0].port},127.0.0.1:{servers[1].port}"
-        sharded, streams = (fleet(dialect, url, channel=TAG) for dialect in (ShardedDialect, StreamsDialect))
+        sharded, streams = fleet(ShardedDialect, url, channel=TAG), fleet(StreamsDialect, url, channel=TAG + "log")
         with sharded.traffic(), streams.traffic():
             in_a_thread(owner(servers, TAG).kill)
         assert replica.ask("ROLE")[0] == b"master"
@@ -110,7 +111,7 @@ def move(servers, key):
 
 def test_a_slot_moves(fleet, cluster, caplog):
     url = f"redis+cluster://127.0.0.1:{cluster[0].port}"
-    sharded, streams = (fleet(dialect, url, channel=TAG) for dialect in (ShardedDialect, StreamsDialect))
+    sharded, streams = fleet(ShardedDialect, url, channel=TAG), fleet(StreamsDialect, url, channel=TAG + "log")
     with sharded.traffic(), streams.traffic():
         for _ in range(4):
             in_a_thread(move, cluster, TAG)

@@ -5,14 +5,17 @@ with few rights behind TLS: that clients come back, and that streams are read wh
 from types import SimpleNamespace
 
 import pytest
-from contract.cluster_places import Places
+from contract.cluster_kinds import Classic, Queue, Sharded, Streams
+from contract.cluster_places import Places, documented_rules
 from contract.waiting import wait_until
+from redis_places import watched
 from redis_server import redis_cluster
 
 from flask_socketio_py.socketio.adapters.operations import Broadcast
 from flask_socketio_py.socketio.adapters.redis.outsider import Outsider
 from flask_socketio_py.socketio.adapters.redis.publisher import Publisher
 
+from .fleet import Fleet
 from .streaming import Cluster, Traveller, dialect_of, to
 
 
@@ -79,6 +82,34 @@ def test_clients_come_back_behind_sentinels(places):
 def test_the_documented_rights_suffice_to_come_back(places):
     for _ in come_back(places.url("tls", "streams"), 2):
         pass
+
+
+def let_in(server, kind, *further):
+    rule = [word.replace("PASSWORD", "secret") for word in documented_rules()[kind.name]]
+    server.ask("ACL", "SETUSER", kind.name, *rule, *further)
+
+
+def carries(kind, url):
+    """Whether two servers over this URL become one cluster."""
+    Fleet(kind.dialect_class, url.replace("://", f"://{kind.name}:secret@")).close()
+    return True
+
+
+KINDS = (Classic, Sharded, Streams, Queue)
+
+
+def test_the_documented_rights_suffice_in_a_redis_cluster(masters, url):
+    for kind in KINDS:
+        for master in masters:
+            let_in(master, kind, "+cluster|slots")
+        assert carries(kind, url)
+
+
+def test_the_documented_rights_suffice_behind_sentinels():
+    with watched() as redis:
+        for kind in KINDS:
+            let_in(redis.master, kind, "+role")
+            assert carries(kind, redis.url())
 
 
 @pytest.mark.parametrize("dialect", ["classic", "sharded", "streams", "queue"])
