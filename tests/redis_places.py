@@ -128,10 +128,9 @@ class Watched:
     """A master, its replica, and sentinels that watch both under the name ``main``."""
 
     def __init__(self, stack: contextlib.ExitStack, sentinels: int, **settings: Any) -> None:
+        settings["repl_diskless_sync_delay"] = "0"
         self.master = stack.enter_context(RedisServer(**settings))
-        self.replica = stack.enter_context(
-            RedisServer(replicaof=f"127.0.0.1 {self.master.port}", repl_diskless_sync_delay="0", **settings)
-        )
+        self.replica = stack.enter_context(RedisServer(replicaof=f"127.0.0.1 {self.master.port}", **settings))
         until(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"), "the replica follows")
         lines = [
             f"sentinel monitor main 127.0.0.1 {self.master.port} {sentinels // 2 + 1}",

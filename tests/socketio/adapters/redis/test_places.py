@@ -57,12 +57,6 @@ def test_a_user_and_a_database(server, opened, subscribe, read):
     assert server.ask("DBSIZE") == 0
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with redis_cluster() as servers:
-        yield servers
-
-
 def cluster_url(servers):
     return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
 

@@ -20,7 +20,8 @@ from flask_socketio_py.socketio.broadcast import BroadcastOperator
 from .fleet import eventually
 
 DIALECTS = {"classic": ClassicDialect, "sharded": ShardedDialect, "streams": StreamsDialect, "queue": QueueDialect}
-#: Needed when a namespace goes only, or for what clients come back with, or for a namespace that is not here.
+#: Needed when a namespace goes only, or for what clients come back with, or for a namespace that is not here. And of
+#: ``+ping``, which every connection needs, one dialect is enough.
 LATER = {"+unsubscribe", "+punsubscribe", "+sunsubscribe", "+set", "+get", "+del", "+multi", "+exec"}
 LATER |= {"~sio:session:*", "&socket.io#/chat#*", "+xrange"}
 
@@ -28,7 +29,7 @@ NEEDED = [
     (dialect, word)
     for dialect, rule in documented_rules().items()
     for word in rule
-    if word[0] in "+~&" and word not in LATER
+    if word[0] in "+~&" and word not in LATER and (word != "+ping" or dialect == "streams")
 ]
 
 

@@ -9,7 +9,6 @@ from contract.cluster_kinds import Classic, Queue, Sharded, Streams
 from contract.cluster_places import Places, documented_rules
 from contract.waiting import wait_until
 from redis_places import watched
-from redis_server import redis_cluster
 
 from flask_socketio_py.socketio.adapters.operations import Broadcast
 from flask_socketio_py.socketio.adapters.redis.outsider import Outsider
@@ -19,15 +18,9 @@ from .fleet import Fleet
 from .streaming import Cluster, Traveller, dialect_of, to
 
 
-@pytest.fixture(scope="module")
-def masters():
-    with redis_cluster() as servers:
-        yield servers
-
-
 @pytest.fixture
-def url(masters):
-    return f"redis+cluster://127.0.0.1:{masters[0].port}"
+def url(cluster):
+    return f"redis+cluster://127.0.0.1:{cluster[0].port}"
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +58,13 @@ def come_back(url, count):
         cluster.close()
 
 
-def test_clients_come_back_whose_sessions_are_anywhere(masters, url):
+def test_clients_come_back_whose_sessions_are_anywhere(cluster, url):
     for _ in come_back(url, 12):
         # Each master has some of the sessions, and one has the log.
-        kept = [server.ask("KEYS", "sio:session:*") for server in masters]
+        kept = [server.ask("KEYS", "sio:session:*") for server in cluster]
         assert sum(map(len, kept)) == 12
         assert max(map(len, kept)) < 12
-        assert sorted(len(server.ask("KEYS", "socket.io")) for server in masters) == [0, 0, 1]
+        assert sorted(len(server.ask("KEYS", "socket.io")) for server in cluster) == [0, 0, 1]
 
 
 def test_clients_come_back_behind_sentinels(places):
@@ -98,9 +91,9 @@ def carries(kind, url):
 KINDS = (Classic, Sharded, Streams, Queue)
 
 
-def test_the_documented_rights_suffice_in_a_redis_cluster(masters, url):
+def test_the_documented_rights_suffice_in_a_redis_cluster(cluster, url):
     for kind in KINDS:
-        for master in masters:
+        for master in cluster:
             let_in(master, kind, "+cluster|slots")
         assert carries(kind, url)
 
@@ -113,7 +106,7 @@ def test_the_documented_rights_suffice_behind_sentinels():
 
 
 @pytest.mark.parametrize("dialect", ["classic", "sharded", "streams", "queue"])
-@pytest.mark.parametrize("place", ["cluster", "sentinel", "tls"])
+@pytest.mark.parametrize("place", ["sentinel", "tls"])
 def test_an_emitter_reaches_any_place(places, dialect, place):
     outsider = Outsider(places.url(place, dialect))
     try:
@@ -122,33 +115,33 @@ def test_an_emitter_reaches_any_place(places, dialect, place):
         outsider.close()
 
 
-def test_a_transaction_goes_to_the_master_of_its_key(masters, url, opened):
+def test_a_transaction_goes_to_the_master_of_its_key(cluster, url, opened):
     publisher = opened(Publisher(url))
     keys = [f"session:{number}" for number in range(30)]
     for key in keys:
         publisher.ask("SET", key, key)
-    assert all(server.ask("DBSIZE") > 0 for server in masters)
+    assert all(server.ask("DBSIZE") > 0 for server in cluster)
     for key in keys:
         assert publisher.transaction(("GET", key), ("DEL", key)) == [key.encode(), 1]
     assert publisher.transaction(("GET", keys[0]), ("DEL", keys[0])) == [None, 0]
 
 
-def test_a_transaction_of_a_slot_that_has_just_moved(masters, url, opened):
+def test_a_transaction_of_a_slot_that_has_just_moved(cluster, url, opened):
     publisher = opened(Publisher(url))
     assert publisher.ask("SET", "moving", "v") == b"OK"
-    slot = masters[0].ask("CLUSTER", "KEYSLOT", "moving")
-    source = next(server for server in masters if server.ask("CLUSTER", "COUNTKEYSINSLOT", slot))
-    target = next(server for server in masters if server is not source)
+    slot = cluster[0].ask("CLUSTER", "KEYSLOT", "moving")
+    source = next(server for server in cluster if server.ask("CLUSTER", "COUNTKEYSINSLOT", slot))
+    target = next(server for server in cluster if server is not source)
     ids = {server: server.ask("CLUSTER", "MYID").decode() for server in (source, target)}
     target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
     source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
     source.ask("MIGRATE", "127.0.0.1", target.port, "moving", 0, 5000)
-    for server in (target, source, *masters):
+    for server in (target, source, *cluster):
         server.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
     assert publisher.transaction(("GET", "moving"), ("DEL", "moving")) == [b"v", 1]
 
 
-def test_streams_of_several_masters_are_read_at_once(masters, url, opened, read):
+def test_streams_of_several_masters_are_read_at_once(cluster, url, opened, read):
     names = [f"stream:{number}" for number in range(12)]
     reader = read(url, *names)
     publisher = opened(Publisher(url))
@@ -156,7 +149,7 @@ def test_streams_of_several_masters_are_read_at_once(masters, url, opened, read)
         for name in names:
             publisher.send("XADD", name, "*", "n", number, durable=True)
     wait_until(lambda: len(reader.got) == 60)
-    assert all(server.ask("KEYS", "stream:*") for server in masters)
+    assert all(server.ask("KEYS", "stream:*") for server in cluster)
     for name in names:
         assert [int(fields[b"n"]) for stream, _, fields in reader.got if stream == name] == list(range(5))
     assert reader.gaps == []
