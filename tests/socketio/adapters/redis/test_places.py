@@ -3,7 +3,7 @@
 import pytest
 from contract.waiting import wait_until
 from redis_places import TLSServer, tls_url, watched
-from redis_server import RedisServer, redis_cluster, until
+from redis_server import RedisServer, free_port, redis_cluster, until
 
 from flask_socketio_py.socketio.adapters.redis.blocking import BlockingClient
 from flask_socketio_py.socketio.adapters.redis.publisher import Publisher
@@ -44,6 +44,21 @@ def test_tls_that_checks_nothing(tls_server, opened):
     url = tls_url(tls_server.port, ca="") + "&ssl_cert_reqs=none"
     assert opened(Publisher(url)).ask("PING") == b"PONG"
     assert opened(BlockingClient(url)).send(("PING",)) == [b"PONG"]
+
+
+def test_a_redis_cluster_over_tls(opened, subscribe, read):
+    with TLSServer(cluster_enabled="yes", cluster_port=str(free_port()), tls_cluster="yes") as server:
+        server.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        until(lambda: b"cluster_state:ok" in server.ask("CLUSTER", "INFO"), "it serves")
+        check(tls_url(server.port).replace("rediss", "rediss+cluster"), opened, subscribe, read)
+
+
+def test_sentinels_over_tls(opened, subscribe, read):
+    with TLSServer() as server:
+        monitor = f"sentinel monitor main 127.0.0.1 {server.port} 1"
+        with TLSServer(sentinel=monitor, tls_replication="yes") as sentinel:
+            url = tls_url(sentinel.port).replace("rediss", "rediss+sentinel").replace("?", "/main?")
+            check(url, opened, subscribe, read)
 
 
 def test_a_unix_socket(opened, subscribe, read):
