@@ -15,26 +15,30 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import redis
-from redis_server import RedisServer, until
+from redis_server import RedisServer, free_port, until
 
 
 @functools.cache
-def _speaks_tls(path: str) -> bool:
-    """One without TLS does not know its options."""
-    run = subprocess.run([path, "--tls-port", "0", "--port", "-1"], capture_output=True, text=True, timeout=20)
-    return "Bad directive" not in run.stdout + run.stderr
+def speaks_tls(path: str) -> bool:
+    """Asked for TLS without a certificate it ends at once; one that knows TLS misses the certificate."""
+    command = [path, "--port", "0", "--tls-port", str(free_port())]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=tempfile.gettempdir())
+    return "certificate" in run.stdout or "tls-cert-file" in run.stdout
 
 
 def tls_binary() -> str:
     """The path of a server that speaks TLS."""
     for name in ("redis-server", "valkey-server"):
-        if (path := shutil.which(name)) and _speaks_tls(path):
+        if (path := shutil.which(name)) and speaks_tls(path):
             return path
-    message = "no Redis server that speaks TLS"
+    _missing("no Redis server that speaks TLS")
+
+
+def _missing(message: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
@@ -71,6 +75,8 @@ class Authority:
 
 @functools.cache
 def authority() -> Authority:
+    if shutil.which("openssl") is None:
+        _missing("no openssl")
     made = Authority()
     made.sign("server")
     made.sign("client")
@@ -85,6 +91,7 @@ class TLSServer(RedisServer):
     """
 
     def __init__(self, *, certificate: str = "server", ask_for_one: bool = True, **settings: str) -> None:
+        tls_binary()
         files = authority()
         super().__init__(
             tls_cert_file=files.path(f"{certificate}.pem"),
