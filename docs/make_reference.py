@@ -101,6 +101,7 @@ MORE = {
     "Options.manage_session": "[More](../howto/sessions.md).",
     "Options.max_handlers_per_client": "[More](../topics/ordering.md#a-client-that-sends-too-much).",
     "Options.max_outbox_size": "[More](../topics/ordering.md#a-client-that-does-not-read).",
+    "Options.message_queue": "[More](../topics/scaling.md#where-redis-is).",
     "Options.namespaces": "[More](../howto/namespaces.md#which-namespaces-exist).",
     "Options.parser": "[More](../howto/msgpack.md).",
     "Options.path": "`resource` means the same.",

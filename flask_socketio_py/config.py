@@ -110,7 +110,7 @@ class Options:
     default_ack_timeout: float | None = 60.0
     #: Within how many seconds the body of a POST must have arrived.
     body_timeout: float = 30.0
-    #: The other servers of a cluster: the URL of a Redis (see the page on scaling), or an object that implements
+    #: The other servers of a cluster: the URL of a Redis, or an object that implements
     #: ``socketio.adapters.cluster.Dialect``. ``client_manager`` takes such an object, too.
     message_queue: Any = None
     #: See ``message_queue``.

@@ -9,15 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import select
 import shutil
 import signal
 import socket
-import socketserver
-import ssl
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,7 +106,7 @@ class RedisServer:
     def start(self) -> None:
         """Start the process, on the same port and with the same folder if it ran before; returns when it serves."""
         assert self.process is None, "already started"
-        command = [binary()]
+        command = [self.binary()]
         if self.sentinel is not None:
             configuration = Path(self.folder, "sentinel.conf")
             if not configuration.exists():
@@ -123,6 +119,10 @@ class RedisServer:
         with Path(self.folder, "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until(self._serves, f"Redis serves port {self.port}")
+
+    def binary(self) -> str:
+        """The path of the program."""
+        return binary()
 
     def _serves(self) -> bool:
         assert self.process is not None
@@ -193,55 +193,39 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def behind_tls(port: int, certificate: tuple[str, str]) -> Iterator[int]:
-    """The port where TLS is spoken for the server at ``port``: not every binary can do so itself."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-
-    class Terminator(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with (
-                contextlib.suppress(OSError),
-                context.wrap_socket(self.request, server_side=True) as outside,
-                socket.create_connection(("127.0.0.1", port)) as inside,
-            ):
-                while True:
-                    readable = [outside] if outside.pending() else select.select([outside, inside], [], [])[0]
-                    for source in readable:
-                        if not (data := source.recv(65536)):
-                            return
-                        (inside if source is outside else outside).sendall(data)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Terminator) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
-
-
-@contextlib.contextmanager
-def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
-    """A cluster of masters that share the slots evenly."""
+def redis_cluster(masters: int = 3, *, replica_of: str | None = None) -> Iterator[list[RedisServer]]:
+    """A cluster of masters that share the slots evenly; ``replica_of`` is a key whose master has a replica, the last
+    of the list.
+    """
     with contextlib.ExitStack() as stack:
         servers = []
-        for _ in range(nodes):
-            server = RedisServer(cluster_enabled="yes", cluster_node_timeout="1000", cluster_port=str(free_port()))
+        share = 16384 // masters + 1
+        for number in range(masters + (replica_of is not None)):
+            server = RedisServer(
+                cluster_enabled="yes",
+                cluster_node_timeout="1000",
+                cluster_port=str(free_port()),
+                repl_diskless_sync_delay="0",
+            )
             servers.append(stack.enter_context(server))
-        share = 16384 // nodes + 1
-        for number, server in enumerate(servers):
-            first = number * share
-            server.ask("CLUSTER", "ADDSLOTSRANGE", first, min(first + share - 1, 16383))
-            server.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            if number < masters:
+                first = number * share
+                server.ask("CLUSTER", "ADDSLOTSRANGE", first, min(first + share - 1, 16383))
+                server.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             if number:
                 server.ask("CLUSTER", "MEET", "127.0.0.1", servers[0].port, servers[0].settings["cluster-port"])
         for server in servers:
             until(
                 lambda server=server: (
                     b"cluster_state:ok" in server.ask("CLUSTER", "INFO")
-                    and len(server.ask("CLUSTER", "SLOTS")) == nodes
+                    and len(server.ask("CLUSTER", "SLOTS")) == masters
+                    and server.ask("CLUSTER", "NODES").count(b"connected") == len(servers)
                 ),
                 "the cluster is one",
             )
+        if replica_of is not None:
+            replica = servers[-1]
+            master = servers[int(servers[0].ask("CLUSTER", "KEYSLOT", replica_of)) // share]
+            replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
+            until(lambda: b"master_link_status:up" in replica.ask("INFO", "replication"), "the replica follows")
         yield servers

@@ -13,9 +13,10 @@ from typing import Any
 
 from redis.exceptions import MovedError, ResponseError
 
+from .faults import refused
 from .topology import Topology
 from .urls import Address, RedisURL, parse
-from .wire import BROKEN, TIMEOUT, Command, Wire, key_of, name_of, pack, refused
+from .wire import BROKEN, TIMEOUT, Command, Wire, key_of, name_of, pack
 
 
 class BlockingClient:
@@ -64,11 +65,11 @@ class BlockingClient:
             except MovedError as moved:
                 assert address is not None
                 self._topology.learn_moved(moved, address)
-                error = refused(name, moved)
+                error = refused(name, moved, self.url)
             except ResponseError as answer:
-                raise refused(name, answer) from None
+                raise refused(name, answer, self.url) from None
             except BROKEN as broken:
-                error = refused(name, broken)
+                error = refused(name, broken, self.url)
                 self._topology.failed(address)
                 self._drop(address)
                 if wire is not None:

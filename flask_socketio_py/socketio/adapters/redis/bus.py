@@ -60,7 +60,7 @@ class Bus:
         self._sharded = sharded
         self._uid = ""
         self._uid_of = 0
-        self._logged = float("-inf")
+        self._logged = self._uncounted = float("-inf")
         #: Messages that could not be read.
         self.malformed = 0
         #: Hears that :attr:`status` may be another.
@@ -128,9 +128,11 @@ class Bus:
         try:
             count = self.publisher.count_subscribers(channel, sharded=self._sharded, timeout=PATIENCE)
         except ClusterError as error:
-            # That they can't be reached is known already.
-            level = logging.WARNING if self.status.connected else logging.DEBUG
-            log.log(level, "the other servers can't be counted: %s", error)
+            # While they can't be reached that is known already.
+            moment = time.monotonic()
+            if self.status.connected and moment - self._uncounted >= LOG_EVERY:
+                self._uncounted = moment
+                log.warning("the other servers can't be counted: %s", error)
             return 0
         return max(0, count - listening)
 

@@ -1,14 +1,15 @@
 """One connection that hears channels: reconnects for ever, and subscribes again to what is wanted.
 
 One greenlet reads, another writes (subscriptions may be asked for at any time) and pings. A server that says nothing
-for two intervals, though it was pinged, is given up. What arrives is given on in the order it arrived.
+for two intervals, though it was pinged, is given up. What arrives is given on in the order it arrived. A channel
+that is refused is asked for again and again, and the others are heard meanwhile.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,16 +17,19 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import AskError, ResponseError
 
+from .faults import refused
 from .home import Home
 from .link import Link, Status, call
 from .urls import Address, RedisURL
-from .wire import BROKEN, Wire, pack, refused
+from .wire import BROKEN, Wire, pack
 
 log = logging.getLogger(__name__)
 
 #: What is wanted: the kind of subscription (``""``, ``"P"`` or ``"S"``) and the name.
 Wanted = tuple[str, bytes]
 
+#: Seconds until a channel that was refused is asked for again.
+AGAIN = 2.0
 #: Seconds that one feed may read without letting others run.
 SLICE = 0.005
 _KINDS = {b"subscribe": "", b"psubscribe": "P", b"ssubscribe": "S"}
@@ -58,13 +62,13 @@ class Feed:
         self._on_change = on_change
         self._on_lost = on_lost
         self._on_moved = on_moved
-        self._link = Link(f"channels of Redis ({url})", on_status=on_status)
+        self._link = Link("channels of Redis", url, on_status=on_status)
         self.wanted: dict[Wanted, None] = {}
         self._commands: list[bytes] = []
-        # Names that we left and whose confirmation is under way, and how many confirmations are.
-        self._leaving: Counter[Wanted] = Counter()
-        self._unanswered = 0
-        self._heard = 0.0
+        # What was asked for and is not confirmed yet, in order: a subscription (or its end), and of what.
+        self._unanswered: deque[tuple[bool, Wanted]] = deque()
+        self._refused: dict[Wanted, None] = {}
+        self._heard = self._denied = 0.0
         self._wire: Wire | None = None
         self._wake = Event()
         self._reader = home.spawn(self._run)
@@ -82,20 +86,19 @@ class Feed:
     @property
     def ready(self) -> bool:
         """Connected, and everything that is wanted is confirmed."""
-        return self._link.connected and not self._unanswered
+        return self._link.connected and not self._unanswered and not self._refused
 
     def want(self, wanted: Wanted) -> None:
         """Subscribe, now and after each reconnect."""
         if wanted not in self.wanted:
             self.wanted[wanted] = None
-            self._command(wanted, "SUBSCRIBE")
+            self._command(wanted)
 
     def unwant(self, wanted: Wanted) -> None:
         """Unsubscribe."""
         if wanted in self.wanted:
             del self.wanted[wanted]
-            if self._command(wanted, "UNSUBSCRIBE"):
-                self._leaving[wanted] += 1
+            self._command(wanted, subscribe=False)
 
     def close(self) -> None:
         """End, without waiting for it."""
@@ -107,15 +110,14 @@ class Feed:
         if self._wire is not None:
             self._wire.close()
 
-    def _command(self, wanted: Wanted, verb: str) -> bool:
-        if self._wire is None:
-            return False
-        kind, name = wanted
-        # One name each: in a cluster the names of one command must share a slot.
-        self._commands.append(pack((kind + verb, name)))
-        self._unanswered += 1
-        self._wake.set()
-        return True
+    def _command(self, wanted: Wanted, *, subscribe: bool = True) -> None:
+        self._refused.pop(wanted, None)
+        if self._wire is not None:
+            kind, name = wanted
+            # One name each: in a cluster the names of one command must share a slot.
+            self._commands.append(pack((kind + ("SUBSCRIBE" if subscribe else "UNSUBSCRIBE"), name)))
+            self._unanswered.append((subscribe, wanted))
+            self._wake.set()
 
     def _run(self) -> None:
         while self._home.epoch is self._epoch:
@@ -126,10 +128,9 @@ class Feed:
                 # A read that takes two intervals is the end: a ping was sent, and not answered.
                 wire = self._wire = Wire(self._url, address, timeout=2 * self._interval)
                 self._commands.clear()
-                self._leaving.clear()
-                self._unanswered = 0
+                self._unanswered.clear()
                 for wanted in self.wanted:
-                    self._command(wanted, "SUBSCRIBE")
+                    self._command(wanted)
                 self._heard = time.monotonic()
                 writer = self._home.spawn(self._write, wire)
                 if not self._unanswered:
@@ -155,8 +156,11 @@ class Feed:
 
     def _write(self, wire: Wire) -> None:
         while True:
-            woken = self._wake.wait(self._interval)
+            woken = self._wake.wait(min(self._interval, AGAIN) if self._refused else self._interval)
             self._wake.clear()
+            if self._refused and time.monotonic() - self._denied >= AGAIN:
+                for wanted in list(self._refused):
+                    self._command(wanted)
             data = b"".join(self._commands)
             self._commands.clear()
             if not woken or time.monotonic() - self._heard > self._interval:
@@ -175,7 +179,7 @@ class Feed:
             try:
                 self._take(wire.read())
             except ResponseError as error:
-                self._refused(error)
+                self._deny(error)
             self._heard = now = time.monotonic()
             if now - began > SLICE:
                 gevent.sleep(0)
@@ -190,24 +194,36 @@ class Feed:
         elif kind == b"pmessage":
             call(self._on_message, reply[2], reply[3])
         elif kind in _KINDS:
-            self._confirmed()
+            self._answered()
         elif kind in _ENDS:
             wanted = (_ENDS[kind], reply[1])
-            if self._leaving[wanted] > 0:
-                self._leaving[wanted] -= 1
-                self._confirmed()
+            if self._unanswered and self._unanswered[0] == (False, wanted):
+                self._answered()
             else:
                 # Nobody asked: the slot has moved to another server.
-                self._on_moved()
+                self._moved(wanted)
 
-    def _confirmed(self) -> None:
-        self._unanswered -= 1
-        if not self._unanswered:
+    def _answered(self) -> None:
+        self._unanswered.popleft()
+        if not self._unanswered and not self._refused:
             self._up()
 
-    def _refused(self, error: ResponseError) -> None:
-        if isinstance(error, AskError):
-            self._on_moved()
-        else:
-            log.error("%s", refused("SUBSCRIBE", error))
-        self._confirmed()
+    def _moved(self, wanted: Wanted) -> None:
+        # No longer here, so that it is asked for anew where it is; which may be here again.
+        self.wanted.pop(wanted, None)
+        self._on_moved()
+
+    def _deny(self, error: ResponseError) -> None:
+        if not self._unanswered:
+            return  # of a ping
+        subscribe, wanted = self._unanswered[0]
+        if subscribe and wanted in self.wanted:
+            if isinstance(error, AskError) and self._url.mode == "cluster":
+                self._moved(wanted)
+            else:
+                self._refused[wanted] = None
+                self._denied = time.monotonic()
+                self._wake.set()
+                self._link.down(refused(wanted[0] + "SUBSCRIBE", error, self._url))
+                self._on_change()
+        self._answered()

@@ -18,12 +18,13 @@ from gevent.event import Event
 from redis.exceptions import AskError, MovedError, ResponseError, TimeoutError
 
 from ....errors import ClusterError
+from .faults import describe, refused
 from .home import Home
 from .link import LOG_EVERY, Link, Status, call
 from .outbox import UNANSWERED, Entry, Outbox
 from .topology import Topology
 from .urls import Address, RedisURL
-from .wire import BROKEN, PASSING, Wire, describe, pack, refused
+from .wire import BROKEN, PASSING, Wire, pack
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Lane:
         self._told_lost = (0, 0.0)
         self.outbox = Outbox(max_entries, max_bytes)
         self.topology = Topology(url)
-        self._link = Link(self._what, on_state, on_status)
+        self._link = Link(what, url, on_state, on_status)
         self._wires: dict[Address, Wire] = {}
         self._used = 0.0
         # What is on its way.
@@ -199,21 +200,23 @@ class Lane:
                 first = first or error
                 answer = error
         entry.asking = None
+        # Outside of a cluster's URL trying again would lead to the same server.
+        redirected = isinstance(first, AskError) and self._url.mode == "cluster"
         if not isinstance(answer, ResponseError):
             entry.answer = answer
-        elif isinstance(first, AskError) and entry.hops < _HOPS:
+        elif redirected and entry.hops < _HOPS:
             entry.hops += 1
             entry.attempts -= 1
             if isinstance(first, MovedError):
                 self.topology.learn_moved(first, address)
             else:
                 entry.asking = self.topology.moved(first, address)
-        elif isinstance(first, (AskError, *PASSING)):
+        elif redirected or isinstance(first, PASSING):
             entry.hops = 0
             entry.attempts -= 1
             return first
         else:
-            entry.answer = refused(entry.name, first or answer)
+            entry.answer = refused(entry.name, first or answer, self._url)
         return None
 
     def _finish(self, batch: list[Entry], error: BaseException | None) -> None:
@@ -221,6 +224,10 @@ class Lane:
         for entry in batch:
             if entry.answer is not UNANSWERED:
                 self.outbox.settle(entry)
+                if isinstance(entry.answer, ClusterError):
+                    self.lost += entry.kind == "lossy"
+                    if entry.kind == "lossy" or entry.done is None:
+                        self._link.refused(entry.answer)
                 if entry.done is not None:
                     call(entry.done, entry.answer)
             elif entry.kind == "durable" or (
@@ -230,7 +237,7 @@ class Lane:
                 kept.append(entry)
             else:
                 self.outbox.settle(entry)
-                self._lose(entry, describe(error) if error is not None else "no answer")
+                self._lose(entry, describe(error, self._url) if error is not None else "no answer")
         self.outbox.put_back(kept)
 
     def _lose(self, entry: Entry, why: str) -> None:

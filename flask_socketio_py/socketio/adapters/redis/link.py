@@ -13,9 +13,10 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
 
+from ....errors import ClusterError
 from ..cluster_status import ClusterStatus
+from .faults import describe
 from .urls import RedisURL
-from .wire import describe
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def summary(statuses: list[Status], url: RedisURL, waiting: int, lost: int, malf
 
 
 class Link:
-    """The fate of one connection, which its owner reports here. ``what`` names it in the log, without credentials.
+    """The fate of one connection, which its owner reports here. ``what`` names it in the log.
 
     ``on_change(connected)`` hears when that is another, ``on_status()`` of everything that was reported.
     """
@@ -61,13 +62,17 @@ class Link:
     def __init__(
         self,
         what: str,
+        url: RedisURL,
         on_change: Callable[[bool], Any] | None = None,
         on_status: Callable[[], Any] | None = None,
     ) -> None:
-        self._what = what
+        self._what = f"{what} ({url})"
+        self._url = url
         self._on_change = on_change
         self._on_status = on_status
         self._failures = 0
+        # When each kind of refusal was logged last.
+        self._logged: dict[str, float] = {}
         self.status = Status("idle", time.time(), None)
 
     @property
@@ -90,10 +95,18 @@ class Link:
     def down(self, error: BaseException) -> None:
         """The connection, or an attempt at one, failed."""
         self._failures += 1
-        reason = describe(error)
+        reason = describe(error, self._url)
         # People are told once of an outage, not for each connection and attempt: by the cluster's watch.
         log.debug("%s: no connection: %s; trying again", self._what, reason)
         self._become("disconnected", reason)
+
+    def refused(self, error: ClusterError) -> None:
+        """The connection serves, but Redis refused a command that nobody waits for."""
+        reason, now = str(error), time.monotonic()
+        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
+            self._logged[reason] = now
+            log.warning("%s: %s", self._what, reason)
+        self.status = self.status._replace(error=reason)
 
     def forget(self) -> None:
         """In a new process, and when it is over: there is no connection. Nobody is told."""

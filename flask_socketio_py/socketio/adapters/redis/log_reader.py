@@ -16,13 +16,15 @@ import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, LONGEST_PAUSE, State, Status
+from .link import LOG_EVERY, State, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
 
 log = logging.getLogger(__name__)
 
+#: Seconds until a Redis that refused to show the log is asked again.
+AGAIN = 2.0
 #: Repetitions that are remembered.
 MAX_REPETITIONS = 10_000
 _NEVER: Number = (-1, -1)
@@ -117,7 +119,7 @@ class LogReader:
         if isinstance(answer, ClusterError):
             # Redis refused it: the key is something else, or we have no right to it. Somebody may see to that.
             self._become("disconnected", str(answer))
-            self._again = gevent.spawn_later(LONGEST_PAUSE, self._find_the_end)
+            self._again = gevent.spawn_later(AGAIN, self._ask_again)
             return
         self.began = answer[0][0].decode() if answer else START
         self._reader = StreamReader(
@@ -135,6 +137,13 @@ class LogReader:
         self._status = Status(state, time.time(), error)
         if self._on_status is not None:
             self._on_status()
+
+    def _ask_again(self) -> None:
+        if not self._closed:
+            try:
+                self._find_the_end()
+            except ClusterError as error:  # too much waits for Redis
+                self._locate(error)
 
     def _read(self, stream: str, entries: Entries) -> None:
         for identifier, fields in entries:

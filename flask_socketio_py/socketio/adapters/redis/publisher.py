@@ -15,12 +15,13 @@ from gevent.event import Event
 from redis.exceptions import RedisError
 
 from ....errors import ClusterError
+from .faults import describe, refused
 from .home import Home, make_lock
 from .lane import Lane
 from .link import Status, worst
 from .outbox import Entry
 from .urls import Address, RedisURL, parse
-from .wire import BROKEN, Command, describe, key_of, name_of, pack, refused
+from .wire import BROKEN, Command, key_of, name_of, pack
 
 #: Commands, and bytes of them, that may wait.
 MAX_ENTRIES = 100_000
@@ -146,7 +147,7 @@ class Publisher:
         replies = self._wait([entry], timeout)[0]
         for command, reply in zip(commands, replies, strict=True):
             if isinstance(reply, RedisError):
-                raise refused(name_of(command), reply)
+                raise refused(name_of(command), reply, self.url)
         return list(replies)
 
     def count_subscribers(self, channel: str | bytes, *, sharded: bool = False, timeout: float = PATIENCE) -> int:
@@ -160,7 +161,7 @@ class Publisher:
             try:
                 addresses = self._questions.topology.masters()
             except BROKEN as error:
-                raise ClusterError(f"PUBSUB failed: {describe(error)}") from None
+                raise ClusterError(f"PUBSUB failed: {describe(error, self.url)}") from None
         packed = pack(("PUBSUB", "SHARDNUMSUB" if sharded else "NUMSUB", channel))
         entries = [Entry("PUBSUB", packed, None, "ask", address=address) for address in addresses]
         return sum(int(reply[1]) for reply in self._wait(entries, timeout))

@@ -145,7 +145,8 @@ class QueueDialect:
             return 0
         try:
             total = self._publisher.count_subscribers(self.channel, timeout=_PATIENCE) - 1
-        except ClusterError:
+        except ClusterError as error:
+            self._warn(f"the other servers can't be counted: {error}")
             return 0
         called = self._called_at
         if total != self._total or called is None or time.monotonic() - called > ROLL_HOLDS:

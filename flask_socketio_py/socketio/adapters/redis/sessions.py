@@ -91,8 +91,9 @@ class Sessions:
         Raises:
             ClusterError: Redis can't be asked.
         """
-        if pid in self._unanswered:  # our own last word on it has to be there first
-            self._awaited.setdefault(pid, Event()).wait(PATIENCE)
+        # Our own last word on it has to be there first.
+        if pid in self._unanswered and not self._awaited.setdefault(pid, Event()).wait(PATIENCE):
+            raise ClusterError("what it was when it left could not be kept yet")
         key = self._prefix + pid
         # A reply that got lost can't be had again: then there is no session any more.
         raw = insist(self.bus.publisher.transaction, ("GET", key), ("DEL", key))[0]

@@ -16,11 +16,12 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import MovedError, ResponseError
 
+from .faults import refused
 from .home import Home
 from .link import Link, Status, call, worst
 from .topology import Topology
 from .urls import Address, RedisURL, parse
-from .wire import BROKEN, TIMEOUT, Wire, refused
+from .wire import BROKEN, TIMEOUT, Wire
 
 Entries = list[tuple[str, dict[bytes, bytes]]]
 
@@ -151,7 +152,7 @@ class _Tail:
         self._block = block
         self._topology = Topology(url)
         self._wire: Wire | None = None
-        self.link = Link(f"stream {stream!r} of Redis ({url})", on_change, on_status)
+        self.link = Link(f"stream {stream!r} of Redis", url, on_change, on_status)
 
     def leave(self) -> None:
         """Let the connection go."""
@@ -177,7 +178,7 @@ class _Tail:
                     self._topology.learn_moved(error, address)
             except ResponseError as error:
                 # No stream, no right to read it, a replica: it may pass, and people must see it.
-                self._failed(refused("XREAD", error), address)
+                self._failed(refused("XREAD", error, self._url), address)
             except BROKEN as error:
                 self._failed(error, address)
             gevent.sleep(self.link.pause())
@@ -196,10 +197,10 @@ class _Tail:
         while True:
             if check:
                 self._check(wire)
-                self.link.up()
-            reply = wire.ask(
-                *("XREAD", "COUNT", self._count, "BLOCK", int(self._block * 1000), "STREAMS", self.stream, self.last)
-            )
+            # Not before it has been answered once are we connected: it may be refused.
+            block = ("BLOCK", int(self._block * 1000)) if self.link.connected else ()
+            reply = wire.ask("XREAD", "COUNT", self._count, *block, "STREAMS", self.stream, self.last)
+            self.link.up()
             entries: Entries = []
             for identifier, fields in reply[0][1] if reply else ():
                 entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))

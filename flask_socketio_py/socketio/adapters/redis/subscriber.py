@@ -57,7 +57,7 @@ class Subscriber:
         self._topology = Topology(self.url)
         self._wanted: dict[Wanted, None] = {}
         self._feeds: dict[Address, Feed] = {}
-        self._link = Link(f"the cluster of Redis ({self.url})", on_status=on_status)
+        self._link = Link("the cluster of Redis", self.url, on_status=on_status)
         self._connected = False
         self._placed = True
         self._changed = Event()

@@ -10,8 +10,9 @@ from typing import Any
 
 import gevent.socket
 from redis.crc import key_slot
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, ResponseError
 
+from .faults import PlaceError
 from .urls import Address, RedisURL
 from .wire import BROKEN, Wire
 
@@ -81,12 +82,17 @@ class Topology:
         self._known = True
 
     def _ask_sentinels(self) -> Address:
-        error: BaseException = ConnectionError("no sentinel knows the master")
+        error: BaseException = ConnectionError()
         for address in self._url.nodes:
             try:
                 found = self._ask(address, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._url.service)
                 if found:
                     return Address(found[0].decode(), int(found[1]))
+                error = PlaceError(f"the sentinels know no master by the name {self._url.service!r}")
+            except ResponseError as answer:
+                error = answer
+                if "unknown command" in str(answer):
+                    error = PlaceError("this is no sentinel (their port is 26379), or write redis:// without +sentinel")
             except BROKEN as failed:
                 error = failed
         raise error
@@ -102,6 +108,10 @@ class Topology:
                 ]
                 if ranges:
                     return ranges
+            except ResponseError as answer:
+                error = answer
+                if "cluster support disabled" in str(answer) or "unknown command" in str(answer):
+                    error = PlaceError("this Redis is none of a Redis Cluster: write redis:// without +cluster")
             except BROKEN as failed:
                 error = failed
         raise error

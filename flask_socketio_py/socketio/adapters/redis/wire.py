@@ -1,7 +1,7 @@
 """One connection to one Redis server, and what goes over it: redis-py's, with sockets of our choice.
 
-Owns opening (TCP, TLS or Unix socket; authentication, database, proof of life), the encoding of commands, and what
-may be said of an error. Never retries: whoever uses a wire decides. With gevent's sockets it blocks its greenlet
+Owns opening (TCP, TLS or Unix socket; authentication, database, proof of life), and the encoding of commands. Never
+retries: whoever uses a wire decides. With gevent's sockets it blocks its greenlet
 only, whether the process is patched or not; with the standard library's it blocks the thread.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import re
 import select
 import socket as standard_socket
 import ssl as standard_ssl
@@ -21,10 +20,10 @@ import gevent.ssl
 from redis.connection import Connection, DefaultParser
 from redis.exceptions import (
     AskError,
-    AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     ClusterDownError,
     ConnectionError,
+    InvalidResponse,
     MasterDownError,
     MovedError,
     ReadOnlyError,
@@ -34,18 +33,25 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from ....errors import ClusterError
+from .faults import PlaceError, tls_fix
 from .urls import Address, RedisURL
 
-_WORDS = re.compile(r"[\w ().-]{0,100}", re.ASCII)
 Command = tuple[str | bytes | int, ...]
 
 #: Seconds that a server may take to accept a connection, and to answer a command.
 TIMEOUT = 2.0
 #: What a wire may raise when it is of no more use.
 BROKEN = (RedisError, OSError)
+
+
+class NoReplicasError(ResponseError):
+    """The server takes nothing while no replica follows (``min-replicas-to-write``)."""
+
+
 #: Answers that say "not here, not now": another connection, a little later, may do.
-PASSING = (ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
+PASSING = (ClusterDownError, MasterDownError, NoReplicasError, ReadOnlyError, TryAgainError)
+#: How it shows that nobody there speaks our language.
+_HUNG_UP = (ConnectionError, InvalidResponse, BrokenPipeError, ConnectionResetError)
 #: Commands whose first argument is no key.
 KEYLESS = frozenset(
     ("PUBLISH", "PUBSUB", "PING", "CLUSTER", "SENTINEL", "ROLE", "INFO", "TIME", "CLIENT", "CONFIG", "MULTI", "EXEC")
@@ -61,6 +67,7 @@ class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
         "CLUSTERDOWN": ClusterDownError,
         "MASTERDOWN": MasterDownError,
         "MOVED": MovedError,
+        "NOREPLICAS": NoReplicasError,
         "TRYAGAIN": TryAgainError,
     }
 
@@ -98,28 +105,6 @@ def key_of(command: Command) -> bytes | None:
         return None
     key = command[2] if name == "XINFO" and len(command) > 2 else command[1]
     return key if isinstance(key, bytes) else str(key).encode()
-
-
-def describe(error: BaseException) -> str:
-    """An error for a log: its class, and what the system says. What a server writes may quote what it was sent."""
-    name = type(error).__name__
-    if isinstance(error, AuthenticationError):
-        return f"{name} (wrong or missing user name or password)"
-    if isinstance(error, ClusterError):
-        return str(error)
-    cause = error if isinstance(error, OSError) else error.__context__
-    reason = getattr(cause, "strerror", None)
-    return f"{name} ({reason})" if reason else name
-
-
-def refused(name: str, error: BaseException) -> ClusterError:
-    """The error for the user, from the answer to a command."""
-    detail = describe(error)
-    if isinstance(error, ResponseError):
-        # What was sent is quoted after the first mark: "ERR unknown command 'X', with args beginning with: ...".
-        words = _WORDS.match(str(error))
-        detail = f"Redis refused it: {words[0].strip() if words else ''}"
-    return ClusterError(f"{name} failed: {detail}")
 
 
 class Wire(Connection):
@@ -174,6 +159,7 @@ class Wire(Connection):
                 sock.connect(place)
                 if self._url.tls is not None:
                     sock = self._wrapped(sock)
+                    _shake_hands(sock)
                 self._raw = sock
                 # The first answers must come within the same short time; then the wire's own timeout holds.
                 return sock
@@ -201,24 +187,36 @@ class Wire(Connection):
             "optional": standard_ssl.CERT_OPTIONAL,
             "required": standard_ssl.CERT_REQUIRED,
         }[tls.cert_reqs]
-        if tls.ca_certs is not None:
-            context.load_verify_locations(tls.ca_certs)
-        elif tls.cert_reqs != "none":
-            context.load_default_certs()
-        if tls.certfile is not None:
-            context.load_cert_chain(tls.certfile, tls.keyfile)
-        wrapped = context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
         try:
-            wrapped.do_handshake()
-        except BaseException:
-            # gevent forgets one whose greenlet is killed in the midst.
-            wrapped.close()
-            raise
-        return wrapped
+            options = "ssl_ca_certs"
+            if tls.ca_certs is not None:
+                context.load_verify_locations(tls.ca_certs)
+            elif tls.cert_reqs != "none":
+                context.load_default_certs()
+            options = "ssl_certfile or ssl_keyfile"
+            if tls.certfile is not None:
+                context.load_cert_chain(tls.certfile, tls.keyfile)
+        except OSError as error:
+            raise PlaceError(f"the file of {options} can't be used ({error.strerror})") from None
+        # The handshake comes later: a greenlet that is killed in it must have the new socket to close.
+        return context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
 
     def _introduce(self) -> None:
         """Authentication, database, and a sign of life: a stopped server accepts connections, too."""
         self._parser.on_connect(self)
+        try:
+            self._greet()
+        except (RedisError, OSError) as error:
+            # Not their children: those are answers.
+            if self._url.tls or not self.port or type(error) not in _HUNG_UP:
+                raise
+            reason = getattr(error if isinstance(error, OSError) else error.__context__, "strerror", None)
+            raise PlaceError(
+                f"the server hung up at once ({reason or 'no reason given'}): if its port is for TLS, write rediss://"
+            ) from None
+        self._raw.settimeout(self.socket_timeout)
+
+    def _greet(self) -> None:
         if self.password is not None:
             secrets = (self.username, self.password) if self.username else (self.password,)
             try:
@@ -230,10 +228,9 @@ class Wire(Connection):
             self.ask("SELECT", self.db)
         if self._url.mode == "sentinel" and not self._sentinel:
             if self.ask("ROLE")[0] != b"master":
-                raise ConnectionError("the sentinels' master is none")
+                raise PlaceError("the master that the sentinels name is none yet, or no more")
         else:
             self.ask("PING")
-        self._raw.settimeout(self.socket_timeout)
 
     def ask(self, *command: str | bytes | int) -> Any:
         """The answer to one command. An answer that is an error is raised."""
@@ -280,3 +277,12 @@ class Wire(Connection):
         except (OSError, ValueError):
             return True
         return bool(poll.poll(0))
+
+
+def _shake_hands(sock: Any) -> None:
+    try:
+        sock.do_handshake()
+    except OSError as error:
+        fix = tls_fix(error) if isinstance(error, standard_ssl.SSLError) else ""
+        fix = fix or "if the port is not for TLS, write redis://"
+        raise PlaceError(f"no TLS handshake ({error.strerror or 'no answer'}): {fix}") from None

@@ -6,7 +6,7 @@ import os
 import gevent
 import pytest
 from contract.waiting import wait_until
-from redis_server import RedisServer
+from redis_server import RedisServer, redis_cluster
 
 from flask_socketio_py.socketio.adapters.redis.publisher import Publisher
 from flask_socketio_py.socketio.adapters.redis.stream_reader import StreamReader
@@ -24,6 +24,20 @@ def server(shared_server):
     """A server that works, and is empty."""
     shared_server.ask("FLUSHALL")
     return shared_server
+
+
+@pytest.fixture(scope="package")
+def shared_cluster():
+    with redis_cluster() as servers:
+        yield servers
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """The masters of a Redis Cluster that works, and is empty; who has which slot is open."""
+    for server in shared_cluster:
+        server.ask("FLUSHALL")
+    return shared_cluster
 
 
 @pytest.fixture

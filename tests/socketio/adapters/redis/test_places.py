@@ -1,18 +1,14 @@
 """Owns where Redis may be: behind TLS, at a Unix socket, in a database, in a cluster, behind sentinels."""
 
-import contextlib
-
 import pytest
 from contract.waiting import wait_until
 from gevent.event import Event
 from gevent.server import StreamServer
-from redis_server import RedisServer, behind_tls, redis_cluster, until
+from redis_places import TLSServer, tls_url, watched
+from redis_server import RedisServer, free_port, redis_cluster, until
 
-from flask_socketio_py.errors import ClusterError
 from flask_socketio_py.socketio.adapters.redis.blocking import BlockingClient
 from flask_socketio_py.socketio.adapters.redis.publisher import Publisher
-from flask_socketio_py.socketio.adapters.redis.subscriber import Subscriber
-from tests.live.servers import certificate
 
 
 def check(url, opened, subscribe, read):
@@ -35,26 +31,36 @@ def check(url, opened, subscribe, read):
 
 
 @pytest.fixture(scope="module")
-def tls_url():
-    with RedisServer(password="secret") as server, behind_tls(server.port, certificate()) as port:
-        yield f"rediss://:secret@127.0.0.1:{port}"
+def tls_server():
+    with TLSServer() as server:
+        server.ask("ACL", "SETUSER", "us:er", "on", ">p@/w", "+@all", "~*", "&*")
+        yield server
 
 
-def test_tls(tls_url, opened, subscribe, read):
-    check(f"{tls_url}?ssl_ca_certs={certificate()[0]}", opened, subscribe, read)
+@pytest.mark.parametrize("credentials", ["", "us%3Aer:p%40%2Fw@"])
+def test_tls_with_a_certificate_of_ours(tls_server, opened, subscribe, read, credentials):
+    check(tls_url(tls_server.port, credentials), opened, subscribe, read)
 
 
-def test_tls_that_checks_nothing(tls_url, opened):
-    assert opened(Publisher(tls_url + "?ssl_cert_reqs=none")).ask("PING") == b"PONG"
+def test_tls_that_checks_nothing(tls_server, opened):
+    url = tls_url(tls_server.port, ca="") + "&ssl_cert_reqs=none"
+    assert opened(Publisher(url)).ask("PING") == b"PONG"
+    assert opened(BlockingClient(url)).send(("PING",)) == [b"PONG"]
 
 
-def test_a_certificate_that_nobody_trusts_is_refused_and_visible(tls_url, opened):
-    publisher = opened(Publisher(tls_url))
-    publisher.start()
-    wait_until(lambda: publisher.status.state == "disconnected")
-    assert publisher.status.error.startswith("ConnectionError")
-    with pytest.raises(ClusterError, match="PING failed"):
-        opened(BlockingClient(tls_url)).send(("PING",))
+def test_a_redis_cluster_over_tls(opened, subscribe, read):
+    with TLSServer(cluster_enabled="yes", cluster_port=str(free_port()), tls_cluster="yes") as server:
+        server.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        until(lambda: b"cluster_state:ok" in server.ask("CLUSTER", "INFO"), "it serves")
+        check(tls_url(server.port).replace("rediss", "rediss+cluster"), opened, subscribe, read)
+
+
+def test_sentinels_over_tls(opened, subscribe, read):
+    with TLSServer() as server:
+        monitor = f"sentinel monitor main 127.0.0.1 {server.port} 1"
+        with TLSServer(sentinel=monitor, tls_replication="yes") as sentinel:
+            url = tls_url(sentinel.port).replace("rediss", "rediss+sentinel").replace("?", "/main?")
+            check(url, opened, subscribe, read)
 
 
 def test_an_end_in_the_midst_of_a_handshake_leaves_nothing(opened):
@@ -85,12 +91,6 @@ def test_a_user_and_a_database(server, opened, subscribe, read):
     server.ask("ACL", "SETUSER", "us:er", "on", ">p@/w", "+@all", "~*", "&*")
     check(f"redis://us%3Aer:p%40%2Fw@127.0.0.1:{server.port}/3", opened, subscribe, read)
     assert server.ask("DBSIZE") == 0
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with redis_cluster() as servers:
-        yield servers
 
 
 def cluster_url(servers):
@@ -190,25 +190,9 @@ def test_a_cluster_that_lost_a_server_still_carries_channels(opened, subscribe):
         assert subscriber.ready(10)
 
 
-@contextlib.contextmanager
-def watched():
-    """A master with a replica, and a sentinel that watches them."""
-    with contextlib.ExitStack() as stack:
-        master = stack.enter_context(RedisServer())
-        replica = stack.enter_context(RedisServer(replicaof=f"127.0.0.1 {master.port}", repl_diskless_sync_delay="0"))
-        lines = [
-            f"sentinel monitor main 127.0.0.1 {master.port} 1",
-            "sentinel down-after-milliseconds main 500",
-            "sentinel failover-timeout main 2000",
-        ]
-        until(lambda: b"master_link_status:up" in replica.ask("INFO", "replication"), "the replica follows")
-        sentinel = stack.enter_context(RedisServer(sentinel="\n".join(lines)))
-        until(lambda: len(sentinel.ask("SENTINEL", "REPLICAS", "main")) == 1, "the sentinel knows the replica")
-        yield sentinel, master, replica
-
-
 def test_sentinels_name_the_master_and_the_next_one(opened, subscribe, read):
-    with watched() as (sentinel, master, replica):
+    with watched() as everything:
+        [sentinel], master, replica = everything.sentinels, everything.master, everything.replica
         gone = RedisServer()
         gone.discard()
         url = f"redis+sentinel://127.0.0.1:{gone.port},127.0.0.1:{sentinel.port}/main"
@@ -223,11 +207,3 @@ def test_sentinels_name_the_master_and_the_next_one(opened, subscribe, read):
         assert replica.ask("XLEN", "s") == 2
         publisher.send("PUBLISH", "b", "m")
         wait_until(lambda: subscriber.heard == [(b"b", b"m")])
-
-
-def test_a_service_that_no_sentinel_knows_is_visible(opened):
-    with RedisServer(sentinel="") as sentinel:
-        subscriber = opened(Subscriber(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", print))
-        subscriber.start()
-        wait_until(lambda: subscriber.status.state == "disconnected")
-        assert subscriber.status.error == "ConnectionError"

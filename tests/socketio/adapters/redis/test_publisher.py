@@ -232,3 +232,15 @@ def test_the_connection_is_tried_now_and_then(server, opened, monkeypatch):
     server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     wait_until(lambda: states == [True, False, True])
     assert publisher.status.error.startswith("ConnectionError")
+
+
+def test_a_server_without_its_replicas_is_waited_for(own_server, opened):
+    publisher = opened(Publisher(own_server.url))
+    own_server.ask("CONFIG", "SET", "min-replicas-to-write", 1)
+    answers = []
+    publisher.send("XADD", "s", "1-1", "n", 1, durable=True, done=answers.append)
+    wait_until(lambda: publisher.status.state == "disconnected")
+    assert publisher.status.error.startswith("NoReplicasError")
+    assert answers == []
+    own_server.ask("CONFIG", "SET", "min-replicas-to-write", 0)
+    wait_until(lambda: answers == [b"1-1"])
