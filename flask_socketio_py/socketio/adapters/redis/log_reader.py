@@ -12,18 +12,22 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, Status
+from .link import LOG_EVERY, Link, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
+from .timer import Timer
 
 log = logging.getLogger(__name__)
 
 #: Repetitions that are remembered.
 MAX_REPETITIONS = 10_000
+#: Seconds that entries are given on without letting others run.
+SLICE = 0.005
 _NEVER: Number = (-1, -1)
 
 
@@ -47,11 +51,17 @@ class LogReader:
         self._reader: StreamReader | None = None
         self._located = Event()
         self._closed = False
+        # How the search for the end of the log fares, and when it is asked for again.
+        self._search = Link(f"stream {stream!r} of Redis ({publisher.url})")
+        self._again = Timer()
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
         self._logged = float("-inf")
         #: After which entry it began; ``None`` until that is known.
         self.began: str | None = None
+        #: The last entry that was given on, or is just being; ``None`` before it began. (Where the connection is may be
+        #: a hundred entries further.)
+        self.position: str | None = None
         #: Entries are missing after those up to here: what came then can't be told completely any more.
         self.lost_up_to: Number = _NEVER
 
@@ -63,18 +73,14 @@ class LogReader:
     def close(self) -> None:
         """Read no more."""
         self._closed = True
+        self._again.stop()
         if self._reader is not None:
             self._reader.close()
 
     @property
     def status(self) -> Status:
         """How the connection fares."""
-        return Status("idle", 0.0, None) if self._reader is None else self._reader.status
-
-    @property
-    def position(self) -> str | None:
-        """The last entry that was read; ``None`` before it began."""
-        return None if self._reader is None else self._reader.positions[self.stream]
+        return self._search.status if self._reader is None else self._reader.status
 
     def wait(self, timeout: float) -> str:
         """The position, once there is one; blocks.
@@ -83,10 +89,9 @@ class LogReader:
             ClusterError: there was none within ``timeout`` seconds.
         """
         self._located.wait(timeout)
-        position = self.position
-        if position is None:
+        if self.position is None:
             raise ClusterError("the log of the cluster has not been reached yet")
-        return position
+        return self.position
 
     def is_repetition(self, identifier: str, entry: Entry) -> bool:
         """Whether an entry that was added after this reader began says once more what another one has said."""
@@ -99,9 +104,11 @@ class LogReader:
         if self._closed:
             return
         if isinstance(answer, ClusterError):
-            log.error("the log of the cluster can't be read: %s", answer)
+            # A right that is missing, memory that is: it may pass, and people must see it.
+            self._search.down(answer)
+            self._again.restart(self.start, self._search.pause())
             return
-        self.began = answer[0][0].decode() if answer else START
+        self.began = self.position = answer[0][0].decode() if answer else START
         self._reader = StreamReader(
             self._publisher.url,
             {self.stream: self.began},
@@ -113,23 +120,40 @@ class LogReader:
         self._located.set()
 
     def _read(self, stream: str, entries: Entries) -> None:
+        began = time.monotonic()
         for identifier, fields in entries:
+            if self._closed:
+                return
+            self.position = identifier
             try:
-                entry = entry_of(fields)
-                if self._seen.add(entry):
-                    self._take(identifier, entry)
-                else:
-                    self._repetitions[identifier] = None
-                    if len(self._repetitions) > MAX_REPETITIONS:
-                        self._repetitions.popitem(last=False)
+                self._give(identifier, entry_of(fields))
             except PacketError as error:
-                now = time.monotonic()
-                if now - self._logged >= LOG_EVERY:
-                    self._logged = now
-                    log.warning("an entry of the log of the cluster can't be read: %s", error)
+                self._complain(error)
+            except Exception:
+                # Whatever it was: the other entries were read, too, and won't be read again.
+                log.exception("an entry of the log of the cluster could not be given on")
+            if time.monotonic() - began > SLICE:
+                gevent.sleep(0)
+                began = time.monotonic()
+
+    def _give(self, identifier: str, entry: Entry) -> None:
+        if self._seen.add(entry):
+            self._take(identifier, entry)
+            return
+        self._repetitions[identifier] = None
+        if len(self._repetitions) > MAX_REPETITIONS:
+            self._repetitions.popitem(last=False)
+
+    def _complain(self, error: PacketError) -> None:
+        now = time.monotonic()
+        if now - self._logged >= LOG_EVERY:
+            self._logged = now
+            log.warning("an entry of the log of the cluster can't be read: %s", error)
 
     def _gap(self, stream: str, after: str, reason: str) -> None:
         self.lost_up_to = max(self.lost_up_to, number(after))
+        assert self._reader is not None
+        self.position = self._reader.positions[stream]  # it goes on from another place
         if reason == "lost":
             log.warning(
                 "Redis has lost entries of the log of the cluster: what was not read yet is gone, "

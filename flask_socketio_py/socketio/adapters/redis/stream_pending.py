@@ -14,6 +14,7 @@ from typing import Any
 from gevent import get_hub
 
 from ..operations import Broadcast
+from .timer import Timer
 
 log = logging.getLogger(__name__)
 
@@ -23,26 +24,6 @@ OUTAGE_GRACE = 10.0
 LOST_AFTER = 1.0
 #: What was delivered early, and may have been lost by Redis: remembered at most.
 MAX_EARLY = 20_000
-
-
-class _Timer:
-    """Calls a function once, in the hub."""
-
-    def __init__(self) -> None:
-        self._timer: Any = None
-
-    def restart(self, function: Callable[[], None], delay: float) -> None:
-        """Call it after so many seconds, and not when it was to be called before."""
-        self.stop()
-        self._timer = get_hub().loop.timer(delay, ref=False)
-        self._timer.start(function)
-
-    def stop(self) -> None:
-        """Call nothing."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.stop()
-            timer.close()
 
 
 class Waiting:
@@ -67,8 +48,8 @@ class Pending:
         self._waiting: dict[int, Waiting] = {}
         self._ticks = itertools.count(1)
         self._hub: Any = None
-        self._timer = _Timer()
-        self._lost_timer = _Timer()
+        self._timer = Timer()
+        self._lost_timer = Timer()
         self._suspects: list[int] = []
         self._early = 0
         #: Whether Redis can be reached, for writing and for reading.

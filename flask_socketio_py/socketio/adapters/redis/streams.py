@@ -101,6 +101,7 @@ class StreamsDialect:
         self._namespaces.clear()
         self._writes = self._reads = False
         self.pending.start()
+        self.reader.close()  # after a fork, the parent's
         self.reader = self._new_reader()
         self.reader.start()
         self.bus.start()
@@ -226,7 +227,8 @@ class StreamsDialect:
         operation = self.log_codec.decode(entry.kind, entry.data)
         if entry.recovered and isinstance(operation, Disconnect):
             if recovery is not None:
-                recovery.taken_over(str(operation.rooms[0]), identifier)
+                for sid in operation.rooms:
+                    recovery.taken_over(str(sid), identifier)
             return
         if waiting is not None and waiting.early and isinstance(operation, Broadcast):
             others = None if recovery is None else recovery.all_but_late(waiting.early)
