@@ -112,7 +112,12 @@ class Outbox:
         """
         dropped = []
         with self._lock:
-            while (self.entries >= self._max_entries or self.bytes + entry.size > self._max_bytes) and self._lossy:
+            possible = entry.size <= self._max_bytes  # else nothing makes room for it
+            while (
+                possible
+                and self._lossy
+                and (self.entries >= self._max_entries or self.bytes + entry.size > self._max_bytes)
+            ):
                 oldest = self._lossy.popleft()
                 self._forget(oldest)
                 dropped.append(oldest)

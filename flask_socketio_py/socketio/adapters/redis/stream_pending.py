@@ -33,7 +33,8 @@ class Waiting:
 
     def __init__(self, namespace: str, operation: Broadcast) -> None:
         self.namespace = namespace
-        self.operation = operation
+        #: ``None`` once it was delivered: only its number is still needed.
+        self.operation: Broadcast | None = operation
         #: Whether Redis has confirmed it.
         self.written = False
         #: When it was delivered without the log, as :meth:`Pending.tick` counts; 0: it was not.
@@ -87,7 +88,7 @@ class Pending:
         return [
             waiting.operation
             for waiting in list(self._waiting.values())
-            if waiting.namespace == namespace and not waiting.early
+            if waiting.namespace == namespace and waiting.operation is not None
         ]
 
     # -- one broadcast -----------------------------------------------------------------------------------------------
@@ -100,8 +101,17 @@ class Pending:
     def sent(self, number: int) -> None:
         """It is on its way, and nothing went wrong at once."""
         waiting = self._waiting.get(number)
-        if waiting is not None and self._urgent(waiting):
+        if waiting is not None and waiting.operation is not None and self.serves_here(waiting.operation):
             self._hub.loop.run_callback_threadsafe(self._deliver_early, number)
+
+    def serves_here(self, operation: Broadcast) -> bool:
+        """Whether the clients of this server are sent it at once, whatever becomes of it in the log."""
+        return self.out or (operation.here and not self.connected)
+
+    def refused(self, number: int) -> None:
+        """It can't be sent at all: the log will never bring it back, and who is here is sent it."""
+        if self._hub is not None:
+            self._hub.loop.run_callback_threadsafe(self.failed, number)
 
     def discard(self, number: int) -> None:
         """It could not be sent, and its emitter knows."""
@@ -114,7 +124,7 @@ class Pending:
             waiting.written = True
 
     def failed(self, number: int) -> None:
-        """Redis refused it: at least the clients here are given it."""
+        """It is not in the log: at least the clients here are given it."""
         self._deliver_early(number)
         self.returned(number)
 
@@ -127,7 +137,7 @@ class Pending:
 
     def lost(self) -> None:
         """The log has lost entries: what was written and not read may never come."""
-        suspects = [number for number, waiting in self._waiting.items() if waiting.written]
+        suspects = [number for number, waiting in list(self._waiting.items()) if waiting.written]
         if suspects:
             self._suspects += suspects
             self._lost_timer.restart(self._give_suspects_up, LOST_AFTER)
@@ -156,20 +166,18 @@ class Pending:
         self.out = True
         self._deliver_all()
 
-    def _urgent(self, waiting: Waiting) -> bool:
-        return self.out or (waiting.operation.here and not self.connected)
-
     def _deliver_all(self) -> None:
         for number, waiting in list(self._waiting.items()):
-            if self._urgent(waiting):
+            if waiting.operation is not None and self.serves_here(waiting.operation):
                 self._deliver_early(number)
 
     def _deliver_early(self, number: int) -> None:
         waiting = self._waiting.get(number)
-        if waiting is None or waiting.early:
+        if waiting is None or waiting.operation is None:
             return
+        operation, waiting.operation = waiting.operation, None
         waiting.early = self.tick()
         self._early += 1
-        self._deliver(waiting.namespace, waiting.operation)
+        self._deliver(waiting.namespace, operation)
         if self._early > MAX_EARLY:
-            self.returned(next(one for one, each in self._waiting.items() if each.early))
+            self.returned(next(one for one, each in list(self._waiting.items()) if each.early))

@@ -21,7 +21,7 @@ from ..operations import Broadcast
 from ..recovery import RecoveryOptions
 from ..recovery_store import Presence, SavedState
 from .sessions import PATIENCE, Sessions, insist
-from .stream_log import OFFSET, START, Entry, Number, Seen, entry_of, following, number
+from .stream_log import START, Entry, Number, Seen, entry_of, following, is_offset, number
 
 if TYPE_CHECKING:
     from ...namespace import Namespace
@@ -153,7 +153,7 @@ class StreamRecovery:
         return [sid for sid in sockets if sid not in late] if late else None
 
     def restore(self, pid: str, offset: str | None, now: float) -> tuple[SavedState, list[PreparedMessage]] | None:
-        if not _PID.fullmatch(pid) or (offset is not None and not OFFSET.fullmatch(offset)):
+        if not _PID.fullmatch(pid) or (offset is not None and not is_offset(offset)):
             return None
         if self._dialect.pending.out:
             return None  # Redis has been away for a while: nobody shall wait for it
@@ -179,10 +179,16 @@ class StreamRecovery:
         missed = self._missed(state.sid, start, since)
         if missed is None:
             return None
+        self._came_late(state.sid)
+        return state, missed
+
+    def _came_late(self, sid: str) -> None:
+        sockets = self._namespace.sockets
         if not self._dialect.pending.any_early:
             self._late.clear()
-        self._late[state.sid] = self._dialect.pending.tick()
-        return state, missed
+        elif len(self._late) > 2 * len(sockets) + 8:  # what Redis has lost is early for ever
+            self._late = {one: moment for one, moment in self._late.items() if one in sockets}
+        self._late[sid] = self._dialect.pending.tick()
 
     def _missed(self, sid: str, start: str, since: dict[Any, Number]) -> list[PreparedMessage] | None:
         """What was sent to these rooms after ``start`` and after each was joined; ``None`` if that can't be told.
@@ -211,7 +217,10 @@ class StreamRecovery:
             if size > self._options.max_buffer_size or time.monotonic() > deadline:
                 log.warning("a client could not come back: it missed too much")
                 return None
-        self._ahead[sid] = number(last)
+        here = number(self.position)
+        self._ahead = {one: ahead for one, ahead in self._ahead.items() if ahead > here and one != sid}
+        if number(last) > here:
+            self._ahead[sid] = number(last)
         return missed
 
     def _reaches_back_to(self, start: str) -> bool:
@@ -294,7 +303,7 @@ def _state_of(
         joined = {
             room: position
             for room, position in zip(rooms, since, strict=True)
-            if isinstance(position, str) and OFFSET.fullmatch(position)
+            if isinstance(position, str) and is_offset(position)
         }
     start = max((one for one in (offset, joined.get(sid)) if one is not None), key=number, default=None)
     if start is None:

@@ -22,6 +22,7 @@ from ..cluster_codec import ClusterCodec
 from ..operations import Broadcast, Disconnect, Join, Leave, Reply, Request
 from ..recovery import RecoveryOptions
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
+from .home import make_lock
 from .link import LOG_EVERY, Status, worst
 from .log_reader import LogReader
 from .sessions import Sessions
@@ -75,6 +76,7 @@ class StreamsDialect:
         self._sessions: Sessions | None = None
         self._recoveries: dict[str, StreamRecovery] = {}
         self._sequence = itertools.count(1)
+        self._appending = make_lock()
         self._receive: Receive | None = None
         self._namespaces: set[str] = set()
         self._writes = self._reads = False
@@ -98,6 +100,7 @@ class StreamsDialect:
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
+        self._appending = make_lock()  # a thread of the parent's may have held the other one at the fork
         self._namespaces.clear()
         self._writes = self._reads = False
         self.pending.start()
@@ -127,7 +130,7 @@ class StreamsDialect:
                 self._append_broadcast(namespace, operation)
         elif isinstance(operation, Join | Leave | Disconnect):
             if not self.bus.closed:
-                self._append(namespace, operation, next(self._sequence))
+                self._append_operation(namespace, operation)
         else:
             self._say(namespace, operation)
 
@@ -145,7 +148,8 @@ class StreamsDialect:
     def recovery(self, namespace: Namespace, options: RecoveryOptions) -> StreamRecovery:
         if self._sessions is None:
             self._sessions = Sessions(
-                self.bus, self._prefix, self._codec.msgpack, namespace.server.engine.timekeeper, options
+                *(self.bus, self._prefix, self._codec.msgpack, namespace.server.engine.timekeeper, options),
+                max_size=self._max_size,
             )
         return StreamRecovery(namespace, options, self._sessions, self)
 
@@ -155,7 +159,7 @@ class StreamsDialect:
 
     def announce(self, namespace: str, sid: str) -> None:
         """Let whoever still has this client's old connection know that it is here now."""
-        self._append(namespace, Disconnect((sid,), ()), next(self._sequence), None, "recovered", "1")
+        self._append_operation(namespace, Disconnect((sid,), ()), "recovered", "1")
 
     def waiting(self, namespace: str) -> list[Broadcast]:
         return self.pending.of(namespace)
@@ -167,33 +171,46 @@ class StreamsDialect:
         self.bus.send(f"{self.channel}#{namespace}#" + (f"{to}#" if to else ""), message)
 
     def _append_broadcast(self, namespace: str, operation: Broadcast) -> None:
-        number = next(self._sequence)
-        self.pending.add(number, namespace, operation)
+        kind, data = self._encoded(operation)
         try:
-            if not self.bus.closed:
-                self._append(namespace, operation, number, partial(self._written, number))
-        except ClusterError:
-            if not operation.here or self.pending.connected:
+            with self._appending:  # in the order of their numbers, whichever threads they come from
+                number = next(self._sequence)
+                self.pending.add(number, namespace, operation)
+                if not self.bus.closed:
+                    self._append(namespace, kind, data, number, partial(self._written, number))
+        except ClusterError as error:
+            if not self.pending.serves_here(operation):
                 self.pending.discard(number)
                 raise
-            # Its clients are all here, and are sent it as ever; it is not in the log.
-            self.pending.sent(number)
-            return
+            # Those who are here are sent it as ever; it is not in the log.
+            self.pending.refused(number)
+            if not operation.here:
+                self._lost(error)
         except BaseException:
             self.pending.discard(number)
             raise
-        self.pending.sent(number)
+        else:
+            (self.pending.refused if self.bus.closed else self.pending.sent)(number)
+
+    def _append_operation(self, namespace: str, operation: Request, *further: str) -> None:
+        kind, data = self._encoded(operation)
+        with self._appending:
+            self._append(namespace, kind, data, next(self._sequence), None, *further)
+
+    def _encoded(self, operation: Request) -> tuple[int, bytes]:
+        kind, data = self.log_codec.encode(operation)
+        shapes.with_size(data, self._max_size)
+        return kind, data
 
     def _append(
         self,
         namespace: str,
-        operation: Request,
+        kind: int,
+        data: bytes,
         number: int,
-        done: Callable[[Any], None] | None = None,
+        done: Callable[[Any], None] | None,
         *further: str,
     ) -> None:
-        kind, data = self.log_codec.encode(operation)
-        shapes.with_size(data, self._max_size)
         self.bus.publisher.send(
             *("XADD", self.channel, "MAXLEN", "~", self._max_length, "*"),
             *("uid", self.bus.uid, "nsp", namespace, "type", kind, "data", data, "seq", number),
@@ -202,11 +219,14 @@ class StreamsDialect:
             durable=True,
         )
 
+    def _lost(self, error: ClusterError) -> None:
+        if not self.bus.closed and time.monotonic() - self._logged >= LOG_EVERY:
+            self._logged = time.monotonic()
+            log.error("broadcasts could not be told to the other servers: %s", error)
+
     def _written(self, number: int, answer: Any) -> None:
         if isinstance(answer, ClusterError):
-            if not self.bus.closed and time.monotonic() - self._logged >= LOG_EVERY:
-                self._logged = time.monotonic()
-                log.error("broadcasts could not be told to the other servers: %s", answer)
+            self._lost(answer)
             self.pending.failed(number)
         else:
             self.pending.written(number)

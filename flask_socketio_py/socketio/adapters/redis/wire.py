@@ -42,6 +42,9 @@ Command = tuple[str | bytes | int, ...]
 
 #: Seconds that a server may take to accept a connection, and to answer a command.
 TIMEOUT = 2.0
+#: Bytes that are written in no more than that time, and that the system may keep for us: what it has taken is then on
+#: its way soon, and the answer comes in time over a slow network, too.
+_PIECE = 1 << 18
 #: What a wire may raise when it is of no more use.
 BROKEN = (RedisError, OSError)
 #: Answers that say "not here, not now": another connection, a little later, may do.
@@ -50,6 +53,10 @@ PASSING = (ClusterDownError, MasterDownError, ReadOnlyError, TryAgainError)
 KEYLESS = frozenset(
     ("PUBLISH", "PUBSUB", "PING", "CLUSTER", "SENTINEL", "ROLE", "INFO", "TIME", "CLIENT", "CONFIG", "MULTI", "EXEC")
 )
+
+
+class RefusedError(ClusterError):
+    """Redis has answered, and says no: the same question gets the same answer."""
 
 
 class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
@@ -114,12 +121,11 @@ def describe(error: BaseException) -> str:
 
 def refused(name: str, error: BaseException) -> ClusterError:
     """The error for the user, from the answer to a command."""
-    detail = describe(error)
-    if isinstance(error, ResponseError):
-        # What was sent is quoted after the first mark: "ERR unknown command 'X', with args beginning with: ...".
-        words = _WORDS.match(str(error))
-        detail = f"Redis refused it: {words[0].strip() if words else ''}"
-    return ClusterError(f"{name} failed: {detail}")
+    if not isinstance(error, ResponseError):
+        return ClusterError(f"{name} failed: {describe(error)}")
+    # What was sent is quoted after the first mark: "ERR unknown command 'X', with args beginning with: ...".
+    words = _WORDS.match(str(error))
+    return RefusedError(f"{name} failed: Redis refused it: {words[0].strip() if words else ''}")
 
 
 class Wire(Connection):
@@ -171,6 +177,7 @@ class Wire(Connection):
                 if self.port:
                     sock.setsockopt(standard_socket.IPPROTO_TCP, standard_socket.TCP_NODELAY, 1)
                     sock.setsockopt(standard_socket.SOL_SOCKET, standard_socket.SO_KEEPALIVE, 1)
+                    sock.setsockopt(standard_socket.SOL_SOCKET, standard_socket.SO_SNDBUF, _PIECE)
                 sock.connect(place)
                 if self._url.tls is not None:
                     sock = self._wrapped(sock)
@@ -188,7 +195,10 @@ class Wire(Connection):
     def _places(self) -> Any:
         if not self.port:
             return [(standard_socket.AF_UNIX, standard_socket.SOCK_STREAM, 0, "", self.host)]
-        return self._sockets.getaddrinfo(self.host, self.port, 0, standard_socket.SOCK_STREAM)
+        try:
+            return self._sockets.getaddrinfo(self.host, self.port, 0, standard_socket.SOCK_STREAM)
+        except UnicodeError:
+            raise OSError("no host can have this name") from None
 
     def _wrapped(self, sock: Any) -> Any:
         tls = self._url.tls
@@ -237,7 +247,9 @@ class Wire(Connection):
         """Send packed commands. What went wrong, the one who reads will find out, too: there is no wire any more."""
         sock = self._raw
         try:
-            sock.sendall(data)
+            # The time-out is for all of one sendall(): in pieces what is large has as long as it takes, while it moves.
+            for start in range(0, len(data), _PIECE):
+                sock.sendall(data if len(data) <= _PIECE else memoryview(data)[start : start + _PIECE])
         except builtins.TimeoutError:
             self.cut()
             raise TimeoutError("the server does not read") from None

@@ -31,7 +31,7 @@ def follow(publisher, opened):
 
 
 def add(server, count, *further):
-    with server.client() as client, client.pipeline(transaction=False) as pipeline:
+    with server.client() as client, client.pipeline() as pipeline:  # a transaction: they arrive together
         for _ in range(count):
             pipeline.execute_command("XADD", "log", "*", *FIELDS, *further)
         return [identifier.decode() for identifier in pipeline.execute()]
