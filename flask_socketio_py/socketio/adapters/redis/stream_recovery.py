@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from ....engineio.message import PreparedMessage
 from ....engineio.session import Event as SessionEvent
 from ....errors import ClusterError, PacketError
-from ..operations import Broadcast
 from ..recovery import RecoveryOptions
 from ..recovery_store import Presence, SavedState
+from .log_messages import LogMessages
 from .sessions import PATIENCE, Sessions, insist
 from .stream_log import START, Entry, Number, Seen, entry_of, following, is_offset, number
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Entries per reply, and entries looked at before an offset whose past nobody here knows.
-PAGE = 500
+#: Entries per reply (few: meanwhile nobody else has a turn), and entries looked at before an offset whose past nobody
+#: here knows.
+PAGE = 100
 LOOK_BACK = 600
 _PID = re.compile(r"[\w-]{8,64}", re.ASCII)
 
@@ -49,6 +50,7 @@ class StreamRecovery:
         self._options = options
         self._sessions = sessions
         self._dialect = dialect
+        self._messages = LogMessages(namespace, dialect.log_codec, options.max_buffer_size)
         self._restoring = 0
         # What was last written of those who are here: private id -> a hash of it.
         self._written: dict[str, int] = {}
@@ -110,7 +112,8 @@ class StreamRecovery:
             self._sessions.delete(pid)
 
     def expire(self, now: float) -> None:
-        """Redis does that."""
+        """Redis does that; whoever has missed the same has come back, too, by now."""
+        self._messages.clear()
 
     def _session(self, state: SavedState) -> dict[str, Any]:
         rooms = {room: since for room, since in state.rooms.items() if type(room) in (str, int)}
@@ -158,6 +161,7 @@ class StreamRecovery:
         if self._dialect.pending.out:
             return None  # Redis has been away for a while: nobody shall wait for it
         self._restoring += 1
+        self._namespace.server.watch_recovery(self._namespace)
         try:
             return self._restore(pid, offset)
         except ClusterError as error:
@@ -260,19 +264,11 @@ class StreamRecovery:
         def in_any(rooms: Iterable[Any]) -> bool:
             return any(room in since and since[room] < position for room in rooms)
 
-        try:
-            broadcast = self._dialect.log_codec.decode(entry.kind, entry.data)
-            if not isinstance(broadcast, Broadcast) or broadcast.volatile:
-                return None
-            if (broadcast.rooms and not in_any(broadcast.rooms)) or in_any(broadcast.excepted):
-                return None
-            event, *args = broadcast.data
-            message = self._namespace.encode(event, [*args, identifier])
-        except (TypeError, ValueError, PacketError) as error:
-            log.warning("an entry of the log can't be sent: %s", error)
-            return None
-        message.compress = broadcast.compress
-        return message
+        return self._messages.of(
+            identifier,
+            entry,
+            lambda broadcast: (not broadcast.rooms or in_any(broadcast.rooms)) and not in_any(broadcast.excepted),
+        )
 
     def _ask(self, command: str, *arguments: str | int) -> Any:
         return insist(self._sessions.bus.publisher.ask, command, self._dialect.reader.stream, *arguments)
