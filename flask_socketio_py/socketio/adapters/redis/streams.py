@@ -24,8 +24,9 @@ from ..recovery import RecoveryOptions
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
 from .home import make_lock
 from .link import LOG_EVERY, Status, worst
+from .log_history import LogHistory
 from .log_reader import LogReader
-from .sessions import Sessions
+from .sessions import PATIENCE, Sessions, insist
 from .stream_log import Entry, LogCodec
 from .stream_pending import Pending
 from .stream_recovery import StreamRecovery
@@ -73,6 +74,8 @@ class StreamsDialect:
         self.log_codec = LogCodec(self._codec)
         self.pending = Pending(self._deliver_here)
         self.reader = self._new_reader()
+        #: What those who come back have missed.
+        self.history = LogHistory(partial(insist, self.bus.publisher.ask), PATIENCE)
         self._sessions: Sessions | None = None
         self._recoveries: dict[str, StreamRecovery] = {}
         self._sequence = itertools.count(1)
