@@ -22,6 +22,21 @@ LONGEST_PAUSE = 2.0
 #: Seconds between two log lines about the same kind of trouble.
 LOG_EVERY = 60.0
 
+
+class Seldom:
+    """Calling it says whether the same kind of trouble may be logged once more."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < LOG_EVERY:
+            return False
+        self._last = now
+        return True
+
+
 State = Literal["idle", "connecting", "connected", "disconnected"]
 
 

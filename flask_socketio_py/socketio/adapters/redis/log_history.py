@@ -75,7 +75,7 @@ class LogHistory:
                 self._clear()
                 self._reader, self._lost_up_to = reader, reader.lost_up_to
             if self._places and start not in self._places and number(start) >= number(next(iter(self._places))):
-                self._extend(reader)  # it may be a new one
+                self._extend(reader, anyway=True)  # it may be a new one
                 if start not in self._places and number(start) <= number(self._last):
                     return None
             if start not in self._places and not self._begin(start, reader):
@@ -120,10 +120,12 @@ class LogHistory:
         about = self._ask("XINFO", "STREAM", stream)
         return bool(dict(zip(about[::2], about[1::2], strict=True)).get(b"entries-added") == length)
 
-    def _extend(self, reader: LogReader) -> bool:
-        """Read on to the end, which is not before where the reader is; whether there is one."""
+    def _extend(self, reader: LogReader, *, anyway: bool = False) -> bool:
+        """Read on, at least to where the reader is (what comes then it will bring); ``anyway``: to the end. Whether
+        that was possible.
+        """
         deadline = time.monotonic() + self._patience
-        while True:
+        while anyway or number(self._last) < number(reader.position or START):
             known = reader.wait(self._patience)
             page = self._ask("XRANGE", reader.stream, following(self._last), "+", "COUNT", PAGE)
             for raw, fields in page:
@@ -132,10 +134,10 @@ class LogHistory:
             if len(page) < PAGE:
                 # All that the reader had read is looked at: what was deleted from the stream does not matter.
                 self._last = max(self._last, known, key=number)
-                if number(self._last) >= number(reader.position or START):
-                    return True
+                anyway = False
             if time.monotonic() > deadline:
                 return False
+        return True
 
     def _add(self, identifier: str, fields: list[bytes], reader: LogReader) -> None:
         entry = _entry_if_new(fields, self._seen)

@@ -16,7 +16,7 @@ import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, Link, Status
+from .link import Link, Seldom, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
@@ -56,7 +56,7 @@ class LogReader:
         self._again = Timer()
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
-        self._logged = float("-inf")
+        self._malformed = Seldom()
         #: After which entry it began; ``None`` until that is known.
         self.began: str | None = None
         #: The last entry that was given on, or is just being; ``None`` before it began. (Where the connection is may be
@@ -128,7 +128,8 @@ class LogReader:
             try:
                 self._give(identifier, entry_of(fields))
             except PacketError as error:
-                self._complain(error)
+                if self._malformed():
+                    log.warning("an entry of the log of the cluster can't be read: %s", error)
             except Exception:
                 # Whatever it was: the other entries were read, too, and won't be read again.
                 log.exception("an entry of the log of the cluster could not be given on")
@@ -143,12 +144,6 @@ class LogReader:
         self._repetitions[identifier] = None
         if len(self._repetitions) > MAX_REPETITIONS:
             self._repetitions.popitem(last=False)
-
-    def _complain(self, error: PacketError) -> None:
-        now = time.monotonic()
-        if now - self._logged >= LOG_EVERY:
-            self._logged = now
-            log.warning("an entry of the log of the cluster can't be read: %s", error)
 
     def _gap(self, stream: str, after: str, reason: str) -> None:
         self.lost_up_to = max(self.lost_up_to, number(after))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from ..operations import Broadcast, Disconnect, Join, Leave, Reply, Request
 from ..recovery import RecoveryOptions
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
 from .home import make_lock
-from .link import LOG_EVERY, Status, worst
+from .link import Seldom, Status, worst
 from .log_history import LogHistory
 from .log_reader import LogReader
 from .sessions import PATIENCE, Sessions, insist
@@ -83,7 +82,7 @@ class StreamsDialect:
         self._receive: Receive | None = None
         self._namespaces: set[str] = set()
         self._writes = self._reads = False
-        self._logged = float("-inf")
+        self._untold = Seldom()
 
     @property
     def status(self) -> Status:
@@ -223,8 +222,7 @@ class StreamsDialect:
         )
 
     def _lost(self, error: ClusterError) -> None:
-        if not self.bus.closed and time.monotonic() - self._logged >= LOG_EVERY:
-            self._logged = time.monotonic()
+        if not self.bus.closed and self._untold():
             log.error("broadcasts could not be told to the other servers: %s", error)
 
     def _written(self, number: int, answer: Any) -> None:
