@@ -207,5 +207,5 @@ class Feed:
         if isinstance(error, AskError):
             self._on_moved()
         else:
-            log.error("%s", refused("SUBSCRIBE", error))
+            self._link.refused(refused("SUBSCRIBE", error))
         self._confirmed()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+from ....errors import ClusterError
 from .wire import describe
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Link:
         self._on_change = on_change
         self._failures = 0
         # When each kind of trouble was logged last: an outage shows as several, in turn.
-        self._logged: dict[str, float] = {}
+        self._logged: dict[str, Seldom] = {}
         self.status = Status("idle", time.time(), None)
 
     @property
@@ -88,11 +89,19 @@ class Link:
     def down(self, error: BaseException) -> None:
         """The connection, or an attempt at one, failed."""
         self._failures += 1
-        reason, now = describe(error), time.monotonic()
-        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
-            self._logged[reason] = now
+        reason = describe(error)
+        if self._may_log(reason):
             log.warning("%s: no connection: %s; trying again", self._what, reason)
         self._become("disconnected", type(error).__name__)
+
+    def refused(self, error: ClusterError) -> None:
+        """Something was refused that is wanted, over a connection that serves the rest."""
+        if self._may_log(str(error)):
+            log.error("%s: %s", self._what, error)
+        self.status = self.status._replace(error=type(error).__name__)
+
+    def _may_log(self, reason: str) -> bool:
+        return self._logged.setdefault(reason, Seldom())()
 
     def forget(self) -> None:
         """In a new process, and when it is over: there is no connection. Nobody is told."""

@@ -1,6 +1,5 @@
 """Owns what a bad connection to Redis does to broadcasts of a log: nothing is lost, repeated or out of order."""
 
-
 import gevent
 import pytest
 from contract.application import Peer

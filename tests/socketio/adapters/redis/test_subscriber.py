@@ -137,6 +137,7 @@ def test_a_refused_channel_is_logged_and_the_others_are_heard(server, opened, ca
     server.ask("PUBLISH", "ok2", "m")
     wait_until(lambda: heard == [(b"ok2", b"m")])
     assert "SUBSCRIBE failed: Redis refused it" in caplog.text
+    assert subscriber.status[::2] == ("connected", "RefusedError")  # people see it
 
 
 def test_nothing_is_heard_after_the_end(server, subscribe):
