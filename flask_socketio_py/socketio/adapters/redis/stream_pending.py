@@ -14,6 +14,7 @@ from typing import Any
 from gevent import get_hub
 
 from ..operations import Broadcast
+from .publisher import MAX_ENTRIES
 from .timer import Timer
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,9 @@ log = logging.getLogger(__name__)
 OUTAGE_GRACE = 10.0
 #: Seconds that what Redis may have lost is waited for.
 LOST_AFTER = 1.0
-#: What was delivered early, and may have been lost by Redis: remembered at most.
-MAX_EARLY = 20_000
+#: What was delivered early is remembered until the log brings it. All that may wait for Redis, and as much again that
+#: Redis may have lost.
+MAX_EARLY = 2 * MAX_ENTRIES
 
 
 class Waiting:
@@ -52,7 +54,8 @@ class Pending:
         self._timer = Timer()
         self._lost_timer = Timer()
         self._suspects: list[int] = []
-        self._early = 0
+        # The numbers of what was delivered early, the oldest first.
+        self._early: dict[int, None] = {}
         #: Whether Redis can be reached, for writing and for reading.
         self.connected = False
         #: Whether it has been away for too long.
@@ -62,7 +65,7 @@ class Pending:
         """A server begins, not connected yet."""
         self._hub = get_hub()
         self._waiting.clear()
-        self._early = 0
+        self._early.clear()
         self.connected = self.out = False
         self._suspects = []
         self._timer.restart(self._give_up, OUTAGE_GRACE)
@@ -81,7 +84,7 @@ class Pending:
     @property
     def any_early(self) -> bool:
         """Whether something was delivered early that the log may still bring."""
-        return self._early > 0
+        return bool(self._early)
 
     def of(self, namespace: str) -> list[Broadcast]:
         """What the clients here have not been given yet."""
@@ -130,10 +133,8 @@ class Pending:
 
     def returned(self, number: int) -> Waiting | None:
         """The log has brought it back."""
-        waiting = self._waiting.pop(number, None)
-        if waiting is not None and waiting.early:
-            self._early -= 1
-        return waiting
+        self._early.pop(number, None)
+        return self._waiting.pop(number, None)
 
     def lost(self) -> None:
         """The log has lost entries: what was written and not read may never come."""
@@ -177,7 +178,7 @@ class Pending:
             return
         operation, waiting.operation = waiting.operation, None
         waiting.early = self.tick()
-        self._early += 1
+        self._early[number] = None
+        if len(self._early) > MAX_EARLY:
+            self.returned(next(iter(self._early)))
         self._deliver(waiting.namespace, operation)
-        if self._early > MAX_EARLY:
-            self.returned(next(one for one, each in list(self._waiting.items()) if each.early))

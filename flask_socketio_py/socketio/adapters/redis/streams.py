@@ -149,9 +149,9 @@ class StreamsDialect:
 
     def recovery(self, namespace: Namespace, options: RecoveryOptions) -> StreamRecovery:
         if self._sessions is None:
+            timekeeper = namespace.server.engine.timekeeper
             self._sessions = Sessions(
-                *(self.bus, self._prefix, self._codec.msgpack, namespace.server.engine.timekeeper, options),
-                max_size=self._max_size,
+                self.bus, self._prefix, self._codec.msgpack, timekeeper, options, max_size=self._max_size
             )
         return StreamRecovery(namespace, options, self._sessions, self)
 

@@ -42,6 +42,14 @@ def test_tls(tls_url, opened, subscribe, read):
     check(f"{tls_url}?ssl_ca_certs={certificate()[0]}", opened, subscribe, read)
 
 
+def test_large_commands_over_tls(tls_url, opened):
+    url = tls_url + "?ssl_cert_reqs=none"
+    publisher, blocking = opened(Publisher(url)), opened(BlockingClient(url))
+    for number, ask in enumerate((publisher.ask, lambda *command: blocking.send(command))):
+        ask("SET", f"large {number}", b"x" * 3_000_000)
+        assert publisher.ask("STRLEN", f"large {number}") == 3_000_000
+
+
 def test_tls_that_checks_nothing(tls_url, opened):
     assert opened(Publisher(tls_url + "?ssl_cert_reqs=none")).ask("PING") == b"PONG"
 
