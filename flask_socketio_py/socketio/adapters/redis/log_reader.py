@@ -7,12 +7,10 @@ so that nothing is missed that is added while the connections are being made.
 from __future__ import annotations
 
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
@@ -20,14 +18,12 @@ from .link import Link, Seldom, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
-from .timer import Timer
+from .timer import Timer, Turns
 
 log = logging.getLogger(__name__)
 
 #: Repetitions that are remembered.
 MAX_REPETITIONS = 10_000
-#: Seconds that entries are given on without letting others run.
-SLICE = 0.005
 _NEVER: Number = (-1, -1)
 
 
@@ -120,7 +116,7 @@ class LogReader:
         self._located.set()
 
     def _read(self, stream: str, entries: Entries) -> None:
-        began = time.monotonic()
+        turns = Turns()
         for identifier, fields in entries:
             if self._closed:
                 return
@@ -133,9 +129,7 @@ class LogReader:
             except Exception:
                 # Whatever it was: the other entries were read, too, and won't be read again.
                 log.exception("an entry of the log of the cluster could not be given on")
-            if time.monotonic() - began > SLICE:
-                gevent.sleep(0)
-                began = time.monotonic()
+            turns()
 
     def _give(self, identifier: str, entry: Entry) -> None:
         if self._seen.add(entry):

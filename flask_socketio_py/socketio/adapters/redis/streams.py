@@ -241,7 +241,7 @@ class StreamsDialect:
 
     def _take(self, identifier: str, entry: Entry) -> None:
         own = entry.uid == self.bus.uid
-        waiting = self.pending.returned(entry.sequence) if own and entry.sequence is not None else None
+        early = self.pending.returned(entry.sequence) if own and entry.sequence is not None else 0
         if entry.namespace not in self._namespaces or self._receive is None or (own and not entry.is_broadcast):
             return  # the last: it was done at once
         recovery = self._recoveries.get(entry.namespace)
@@ -251,8 +251,8 @@ class StreamsDialect:
                 for sid in operation.rooms:
                     recovery.taken_over(str(sid), identifier)
             return
-        if waiting is not None and waiting.early and isinstance(operation, Broadcast):
-            others = None if recovery is None else recovery.all_but_late(waiting.early)
+        if early and isinstance(operation, Broadcast):
+            others = None if recovery is None else recovery.all_but_late(early)
             if others is None:
                 return
             operation = operation._replace(excepted=(*operation.excepted, *others))

@@ -1,11 +1,18 @@
-"""Timer: calls a function once, later, in the hub, and without a greenlet. Knows nothing of who sets it."""
+"""Time in the hub: a function that is called once, later; and turns for others in a long piece of work.
+
+Knows nothing of who uses it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from gevent import get_hub
+from gevent import get_hub, sleep
+
+#: Seconds that one piece of work may take without letting others run.
+SLICE = 0.005
 
 
 class Timer:
@@ -26,3 +33,15 @@ class Timer:
         if timer is not None:
             timer.stop()
             timer.close()
+
+
+class Turns:
+    """A piece of work of a greenlet; calling this gives others a turn, if it is time for one."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._began > SLICE:
+            sleep(0)
+            self._began = time.monotonic()
