@@ -1,9 +1,9 @@
 """One greenlet that sends the commands of an outbox and hears the answers, over connections of its own.
 
-Owns the rules of trying again: what is durable stays at the head until it is answered; what may be lost is sent once
-more if the connection broke, not if the server was silent (measured: a server that was only slow delivers both); a
-question is sent once. A server's "not now" (a failover, a cluster without its slot) is no answer. While there is no
-connection commands wait, each for its patience.
+Owns the rules of trying again: what is durable stays at the head until it is answered (or, if it is large, until it has
+ended too many connections); what may be lost is sent once more if the connection broke, not if the server was silent
+(measured: a server that was only slow delivers both); a question is sent once. A server's "not now" (a failover, a
+cluster without its slot) is no answer. While there is no connection commands wait, each for its patience.
 """
 
 from __future__ import annotations
