@@ -105,8 +105,8 @@ class Sessions:
         Raises:
             ClusterError: Redis can't be asked.
         """
-        if pid in self._unanswered:  # our own last word on it has to be there first
-            self._awaited.setdefault(pid, Event()).wait(PATIENCE)
+        if pid in self._unanswered and not self._awaited.setdefault(pid, Event()).wait(PATIENCE):
+            raise ClusterError("what this server kept last of a client has not reached Redis")
         key = self._prefix + pid
         # A reply that got lost can't be had again: then there is no session any more.
         raw = insist(self.bus.publisher.transaction, ("GET", key), ("DEL", key))[0]

@@ -288,6 +288,7 @@ def test_all_clients_of_a_server_that_was_killed_come_back_at_once(cluster, pair
     for traveller in travellers:
         assert len(numbers(traveller, 10)) == 10
         traveller.vanish()
+    wait_until(lambda: not dialect_of(first).bus.publisher.waiting, "their rooms are kept")
     forget(first)
     emit(second, *range(40, 200), rooms=["room 1", "room 2"])
     late = cluster.add()
