@@ -36,3 +36,10 @@ def test_every_contract_is_described():
     for name in contracts:
         kind = settings[f"importlinter:contract:{name}"]["type"]
         assert described["layers" if kind == "layers" else name] in text
+
+
+def test_every_file_of_the_way_through_redis_is_described():
+    text = page("docs/topics/redis.md").text
+    rows = [line.split(" | ")[0] for line in text.split("## One command")[0].splitlines() if line.startswith("| `")]
+    files = {path.stem for path in (ROOT / "flask_socketio_py/socketio/adapters/redis").glob("[a-z]*.py")}
+    assert files == {name for row in rows for name in row.split("`")[1::2]}

@@ -31,6 +31,10 @@ class PlaceError(ConnectionError):
     """What answers there is not what the URL says. The message is ours, and says what to write instead."""
 
 
+class RefusedError(ClusterError):
+    """Redis has answered, and says no: the same question gets the same answer."""
+
+
 def describe(error: BaseException, url: RedisURL) -> str:
     """An error that ended a connection: its class, what the system says, and the fix, as far as it can be told."""
     if isinstance(error, (ClusterError, PlaceError)):
@@ -50,7 +54,7 @@ def describe(error: BaseException, url: RedisURL) -> str:
 def refused(name: str, error: BaseException, url: RedisURL) -> ClusterError:
     """The error for the user, from the answer to the command ``name``."""
     if isinstance(error, ResponseError) and not isinstance(error, AuthenticationError):
-        return ClusterError(f"{name} failed: Redis refused it: {_answer(error, url)}")
+        return RefusedError(f"{name} failed: Redis refused it: {_answer(error, url)}")
     return ClusterError(f"{name} failed: {describe(error, url)}")
 
 

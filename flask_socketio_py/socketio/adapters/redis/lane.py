@@ -1,9 +1,9 @@
 """One greenlet that sends the commands of an outbox and hears the answers, over connections of its own.
 
-Owns the rules of trying again: what is durable stays at the head until it is answered; what may be lost is sent once
-more if the connection broke, not if the server was silent (measured: a server that was only slow delivers both); a
-question is sent once. A server's "not now" (a failover, a cluster without its slot) is no answer. While there is no
-connection commands wait, each for its patience.
+Owns the rules of trying again: what is durable stays at the head until it is answered (or, if it is large, until it has
+ended too many connections); what may be lost is sent once more if the connection broke, not if the server was silent
+(measured: a server that was only slow delivers both); a question is sent once. A server's "not now" (a failover, a
+cluster without its slot) is no answer. While there is no connection commands wait, each for its patience.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 #: Commands, and bytes of them, that are sent in one go.
 BATCH = 256
 BATCH_BYTES = 1 << 20
+#: Bytes from which on a durable command is given up when it has ended so many connections: some limit between here and
+#: Redis does not let it pass, and it would hold up all that is behind it for ever.
+LARGE = 1 << 18
+MAX_ENDINGS = 10
 #: Seconds without a command after which the connection is tried, so that its state is known.
 HEARTBEAT = 10.0
 #: Seconds of rest after which a connection is looked at before it is used.
@@ -64,8 +68,9 @@ class Lane:
         self._link = Link(what, url, on_state, on_status)
         self._wires: dict[Address, Wire] = {}
         self._used = 0.0
-        # What is on its way.
+        # What is on its way, and how many at most: fewer for a while where connections end under them.
         self._batch: list[Entry] = []
+        self._count = BATCH
         self._wake = Event()
         self._home = home
 
@@ -126,7 +131,7 @@ class Lane:
             for entry in self.outbox.expire(time.monotonic()):
                 self._lose(entry, "Redis was away for too long")
             self._tell_lost()
-            self._batch = self.outbox.take(BATCH, BATCH_BYTES)
+            self._batch = self.outbox.take(self._count, BATCH_BYTES)
             if not self._batch:
                 error = self._probe()
                 continue
@@ -164,20 +169,35 @@ class Lane:
         return trouble
 
     def _converse(self, address: Address, entries: list[Entry]) -> BaseException | None:
-        passing = None
+        passing, sent = None, False
         try:
             wire = self._wire(address)
+            sent = True
             for entry in entries:
                 entry.attempts += 1
             wire.write(b"".join([(_ASKING if entry.asking else b"") + entry.packed for entry in entries]))
             for entry in entries:
                 passing = self._hear(wire, entry, address) or passing
         except BROKEN as error:
+            silent = isinstance(error, TimeoutError)
             for entry in entries:
-                entry.timed_out = isinstance(error, TimeoutError) and entry.attempts > 0
+                entry.timed_out = silent and sent
+            if sent and not silent:
+                self._ended_under(entries)
             return error
         self._used = time.monotonic()
+        self._count = min(BATCH, 2 * self._count)
         return passing
+
+    def _ended_under(self, entries: list[Entry]) -> None:
+        """A connection has ended before all were answered."""
+        self._count = max(1, self._count // 2)
+        first = next(entry for entry in entries if entry.answer is UNANSWERED)
+        first.endings += 1
+        if first.kind == "durable" and first.size > LARGE and first.endings >= MAX_ENDINGS:
+            first.answer = ClusterError(
+                f"{first.name} failed: whenever its {len(first.packed)} bytes are sent, the connection ends"
+            )
 
     def _wire(self, address: Address) -> Wire:
         wire = self._wires.get(address)

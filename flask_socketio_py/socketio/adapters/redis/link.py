@@ -26,6 +26,21 @@ LONGEST_PAUSE = 2.0
 #: Seconds between two log lines about the same kind of trouble.
 LOG_EVERY = 60.0
 
+
+class Seldom:
+    """Calling it says whether the same kind of trouble may be logged once more."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < LOG_EVERY:
+            return False
+        self._last = now
+        return True
+
+
 State = Literal["idle", "connecting", "connected", "disconnected"]
 
 
@@ -72,7 +87,7 @@ class Link:
         self._on_status = on_status
         self._failures = 0
         # When each kind of refusal was logged last.
-        self._logged: dict[str, float] = {}
+        self._logged: dict[str, Seldom] = {}
         self.status = Status("idle", time.time(), None)
 
     @property
@@ -102,9 +117,8 @@ class Link:
 
     def refused(self, error: ClusterError) -> None:
         """The connection serves, but Redis refused a command that nobody waits for."""
-        reason, now = str(error), time.monotonic()
-        if now - self._logged.get(reason, -LOG_EVERY) >= LOG_EVERY:
-            self._logged[reason] = now
+        reason = str(error)
+        if self._logged.setdefault(reason, Seldom())():
             log.warning("%s: %s", self._what, reason)
         self.status = self.status._replace(error=reason)
 

@@ -7,24 +7,21 @@ so that nothing is missed that is added while the connections are being made.
 from __future__ import annotations
 
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import LOG_EVERY, State, Status
+from .link import Link, Seldom, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
+from .timer import Timer, Turns
 
 log = logging.getLogger(__name__)
 
-#: Seconds until a Redis that refused to show the log is asked again.
-AGAIN = 2.0
 #: Repetitions that are remembered.
 MAX_REPETITIONS = 10_000
 _NEVER: Number = (-1, -1)
@@ -53,23 +50,26 @@ class LogReader:
         self._on_status = on_status
         self._reader: StreamReader | None = None
         self._located = Event()
-        self._again: gevent.Greenlet[..., Any] | None = None
         self._closed = False
+        # How the search for the end of the log fares, and when it is asked for again.
+        self._search = Link(f"stream {stream!r} of Redis", publisher.url, on_status=on_status)
+        self._again = Timer()
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
-        self._logged = float("-inf")
-        # Before there is a connection.
-        self._status = Status("idle", time.time(), None)
+        self._may_log = Seldom()
         #: Entries that could not be read.
         self.malformed = 0
         #: After which entry it began; ``None`` until that is known.
         self.began: str | None = None
+        #: The last entry that was given on, or is just being; ``None`` before it began. (Where the connection is may be
+        #: a hundred entries further.)
+        self.position: str | None = None
         #: Entries are missing after those up to here: what came then can't be told completely any more.
         self.lost_up_to: Number = _NEVER
 
     def start(self) -> None:
         """Find the end of the log, and read on from there."""
-        self._become("connecting", None)
+        self._search.connecting()
         self._find_the_end()
 
     def _find_the_end(self) -> None:
@@ -79,20 +79,14 @@ class LogReader:
     def close(self) -> None:
         """Read no more."""
         self._closed = True
-        if self._again is not None:
-            self._again.kill(block=False)
+        self._again.stop()
         if self._reader is not None:
             self._reader.close()
 
     @property
     def status(self) -> Status:
         """How the connection fares."""
-        return self._status if self._reader is None else self._reader.status
-
-    @property
-    def position(self) -> str | None:
-        """The last entry that was read; ``None`` before it began."""
-        return None if self._reader is None else self._reader.positions[self.stream]
+        return self._search.status if self._reader is None else self._reader.status
 
     def wait(self, timeout: float) -> str:
         """The position, once there is one; blocks.
@@ -101,10 +95,9 @@ class LogReader:
             ClusterError: there was none within ``timeout`` seconds.
         """
         self._located.wait(timeout)
-        position = self.position
-        if position is None:
+        if self.position is None:
             raise ClusterError("the log of the cluster has not been reached yet")
-        return position
+        return self.position
 
     def is_repetition(self, identifier: str, entry: Entry) -> bool:
         """Whether an entry that was added after this reader began says once more what another one has said."""
@@ -117,11 +110,11 @@ class LogReader:
         if self._closed:
             return
         if isinstance(answer, ClusterError):
-            # Redis refused it: the key is something else, or we have no right to it. Somebody may see to that.
-            self._become("disconnected", str(answer))
-            self._again = gevent.spawn_later(AGAIN, self._ask_again)
+            # A right that is missing, memory that is: it may pass, and people must see it.
+            self._search.down(answer)
+            self._again.restart(self._ask_again, self._search.pause())
             return
-        self.began = answer[0][0].decode() if answer else START
+        self.began = self.position = answer[0][0].decode() if answer else START
         self._reader = StreamReader(
             self._publisher.url,
             {self.stream: self.began},
@@ -133,11 +126,6 @@ class LogReader:
         self._reader.start()
         self._located.set()
 
-    def _become(self, state: State, error: str | None) -> None:
-        self._status = Status(state, time.time(), error)
-        if self._on_status is not None:
-            self._on_status()
-
     def _ask_again(self) -> None:
         if not self._closed:
             try:
@@ -146,24 +134,34 @@ class LogReader:
                 self._locate(error)
 
     def _read(self, stream: str, entries: Entries) -> None:
+        turns = Turns()
         for identifier, fields in entries:
+            if self._closed:
+                return
+            self.position = identifier
             try:
-                entry = entry_of(fields)
-                if self._seen.add(entry):
-                    self._take(identifier, entry)
-                else:
-                    self._repetitions[identifier] = None
-                    if len(self._repetitions) > MAX_REPETITIONS:
-                        self._repetitions.popitem(last=False)
+                self._give(identifier, entry_of(fields))
             except PacketError as error:
                 self.malformed += 1
-                now = time.monotonic()
-                if now - self._logged >= LOG_EVERY:
-                    self._logged = now
+                if self._may_log():
                     log.warning("an entry of the log of the cluster can't be read: %s", error)
+            except Exception:
+                # Whatever it was: the other entries were read, too, and won't be read again.
+                log.exception("an entry of the log of the cluster could not be given on")
+            turns()
+
+    def _give(self, identifier: str, entry: Entry) -> None:
+        if self._seen.add(entry):
+            self._take(identifier, entry)
+            return
+        self._repetitions[identifier] = None
+        if len(self._repetitions) > MAX_REPETITIONS:
+            self._repetitions.popitem(last=False)
 
     def _gap(self, stream: str, after: str, reason: str) -> None:
         self.lost_up_to = max(self.lost_up_to, number(after))
+        assert self._reader is not None
+        self.position = self._reader.positions[stream]  # it goes on from another place
         if reason == "lost":
             log.warning(
                 "Redis has lost entries of the log of the cluster: what was not read yet is gone, "

@@ -35,6 +35,7 @@ class Entry:
         "attempts",
         "deadline",
         "done",
+        "endings",
         "hops",
         "key",
         "kind",
@@ -70,6 +71,8 @@ class Entry:
         #: Where the slot's owner sent us, for this once (ASK).
         self.asking: Address | None = None
         self.attempts = 0
+        #: Connections that ended when this one was the next to be answered.
+        self.endings = 0
         self.hops = 0
         self.timed_out = False
         self.answer: Any = UNANSWERED
@@ -112,7 +115,12 @@ class Outbox:
         """
         dropped = []
         with self._lock:
-            while (self.entries >= self._max_entries or self.bytes + entry.size > self._max_bytes) and self._lossy:
+            possible = entry.size <= self._max_bytes  # else nothing makes room for it
+            while (
+                possible
+                and self._lossy
+                and (self.entries >= self._max_entries or self.bytes + entry.size > self._max_bytes)
+            ):
                 oldest = self._lossy.popleft()
                 self._forget(oldest)
                 dropped.append(oldest)

@@ -107,7 +107,8 @@ class Publisher:
 
         ``done(answer)`` is called in the hub's thread with Redis' reply or a :class:`ClusterError`, in the order of the
         commands (in a cluster: of those for one server). A ``durable`` one is repeated, byte for byte, until Redis
-        answers, so it may be done twice; another one at most once more, and may be lost (:attr:`lost`).
+        answers (or no connection survives it), so it may be done twice; another one at most once more, and may be lost
+        (:attr:`lost`).
 
         Raises:
             TypeError: for an argument that is neither str, bytes nor int.

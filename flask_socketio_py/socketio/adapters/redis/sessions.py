@@ -18,8 +18,10 @@ from gevent.event import Event
 from ....engineio.heartbeat import Timekeeper
 from ....errors import ClusterError, PacketError
 from ...msgpack_codec import MsgpackCodec
+from .. import shapes
 from ..recovery import RecoveryOptions
 from .bus import Bus
+from .faults import RefusedError
 
 if TYPE_CHECKING:
     from ...socket import Socket
@@ -44,6 +46,8 @@ def insist(ask: Callable[..., Any], *command: Any) -> Any:
     while True:
         try:
             return ask(*command, timeout=max(0.1, deadline - time.monotonic()))
+        except RefusedError:
+            raise
         except ClusterError:
             if time.monotonic() + _PAUSE >= deadline:
                 raise
@@ -54,9 +58,17 @@ class Sessions:
     """What is kept of clients in Redis, for all namespaces of this server."""
 
     def __init__(
-        self, bus: Bus, prefix: str, codec: MsgpackCodec, timekeeper: Timekeeper, options: RecoveryOptions
+        self,
+        bus: Bus,
+        prefix: str,
+        codec: MsgpackCodec,
+        timekeeper: Timekeeper,
+        options: RecoveryOptions,
+        *,
+        max_size: int,
     ) -> None:
         self.bus = bus
+        self._max_size = max_size
         self._prefix = prefix
         self._codec = codec
         self._timekeeper = timekeeper
@@ -70,7 +82,9 @@ class Sessions:
     def encode(self, session: dict[str, Any]) -> bytes:
         """The text of a session; empty, if it can't be kept."""
         try:
-            return base64.b64encode(self._codec.encode(session))
+            text = base64.b64encode(self._codec.encode(session))
+            shapes.with_size(text, self._max_size)
+            return text
         except (TypeError, ValueError) as error:
             log.warning("a client can't come back: its data can't be kept: %s", error)
             return b""
@@ -93,7 +107,7 @@ class Sessions:
         """
         # Our own last word on it has to be there first.
         if pid in self._unanswered and not self._awaited.setdefault(pid, Event()).wait(PATIENCE):
-            raise ClusterError("what it was when it left could not be kept yet")
+            raise ClusterError("what this server kept last of a client has not reached Redis")
         key = self._prefix + pid
         # A reply that got lost can't be had again: then there is no session any more.
         raw = insist(self.bus.publisher.transaction, ("GET", key), ("DEL", key))[0]

@@ -20,8 +20,7 @@ from ..operations import Operation, Request
 
 #: An id of an entry, to be compared.
 Number = tuple[int, int]
-#: What clients send back as offset, too.
-OFFSET = re.compile(r"[0-9]{1,20}-[0-9]{1,20}", re.ASCII)
+_OFFSET = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
 #: Before everything.
 START = "0-0"
 
@@ -42,6 +41,12 @@ def following(identifier: str) -> str:
     """The smallest id after this one. (Exclusive ranges are younger than some servers.)"""
     milliseconds, sequence = number(identifier)
     return f"{milliseconds}-{sequence + 1}" if sequence < 2**64 - 1 else f"{milliseconds + 1}-0"
+
+
+def is_offset(text: str) -> bool:
+    """Whether this may be the id of an entry. (Clients send it back as offset, or what they like.)"""
+    match = _OFFSET.fullmatch(text)
+    return match is not None and all(int(part) < 2**64 for part in match.groups())
 
 
 class Entry(NamedTuple):

@@ -11,9 +11,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent import get_hub
 
 from ..operations import Broadcast
+from .publisher import MAX_ENTRIES
+from .timer import Timer, Turns
 
 log = logging.getLogger(__name__)
 
@@ -21,42 +24,23 @@ log = logging.getLogger(__name__)
 OUTAGE_GRACE = 10.0
 #: Seconds that what Redis may have lost is waited for.
 LOST_AFTER = 1.0
-#: What was delivered early, and may have been lost by Redis: remembered at most.
-MAX_EARLY = 20_000
+#: What was delivered early is remembered until the log brings it. All that may wait for Redis, and as much again that
+#: Redis may have lost.
+MAX_EARLY = 2 * MAX_ENTRIES
 
 
-class _Timer:
-    """Calls a function once, in the hub."""
+class _Waiting:
+    """One broadcast on its way that nobody here has been given yet."""
 
-    def __init__(self) -> None:
-        self._timer: Any = None
-
-    def restart(self, function: Callable[[], None], delay: float) -> None:
-        """Call it after so many seconds, and not when it was to be called before."""
-        self.stop()
-        self._timer = get_hub().loop.timer(delay, ref=False)
-        self._timer.start(function)
-
-    def stop(self) -> None:
-        """Call nothing."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.stop()
-            timer.close()
-
-
-class Waiting:
-    """One broadcast on its way."""
-
-    __slots__ = ("early", "namespace", "operation", "written")
+    __slots__ = ("doomed", "namespace", "operation", "written")
 
     def __init__(self, namespace: str, operation: Broadcast) -> None:
         self.namespace = namespace
         self.operation = operation
         #: Whether Redis has confirmed it.
         self.written = False
-        #: When it was delivered without the log, as :meth:`Pending.tick` counts; 0: it was not.
-        self.early = 0
+        #: Whether the log will never bring it.
+        self.doomed = False
 
 
 class Pending:
@@ -64,13 +48,16 @@ class Pending:
 
     def __init__(self, deliver: Callable[[str, Broadcast], None]) -> None:
         self._deliver = deliver
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._ticks = itertools.count(1)
         self._hub: Any = None
-        self._timer = _Timer()
-        self._lost_timer = _Timer()
+        self._timer = Timer()
+        self._lost_timer = Timer()
         self._suspects: list[int] = []
-        self._early = 0
+        # Number -> when it was delivered early, as :meth:`tick` counts; the oldest first.
+        self._early: dict[int, int] = {}
+        # Whether a greenlet is about to deliver what is urgent.
+        self._delivering = False
         #: Whether Redis can be reached, for writing and for reading.
         self.connected = False
         #: Whether it has been away for too long.
@@ -80,8 +67,8 @@ class Pending:
         """A server begins, not connected yet."""
         self._hub = get_hub()
         self._waiting.clear()
-        self._early = 0
-        self.connected = self.out = False
+        self._early.clear()
+        self.connected = self.out = self._delivering = False
         self._suspects = []
         self._timer.restart(self._give_up, OUTAGE_GRACE)
 
@@ -90,7 +77,8 @@ class Pending:
         self._timer.stop()
         self._lost_timer.stop()
         self.out = True
-        self._deliver_all()
+        for number in list(self._waiting):
+            self._deliver_early(number)
 
     def tick(self) -> int:
         """A moment, to be compared with that of an early delivery."""
@@ -99,28 +87,33 @@ class Pending:
     @property
     def any_early(self) -> bool:
         """Whether something was delivered early that the log may still bring."""
-        return self._early > 0
+        return bool(self._early)
 
     def of(self, namespace: str) -> list[Broadcast]:
         """What the clients here have not been given yet."""
-        return [
-            waiting.operation
-            for waiting in list(self._waiting.values())
-            if waiting.namespace == namespace and not waiting.early
-        ]
+        return [waiting.operation for waiting in list(self._waiting.values()) if waiting.namespace == namespace]
 
     # -- one broadcast -----------------------------------------------------------------------------------------------
 
     def add(self, number: int, namespace: str, operation: Broadcast) -> None:
         """A broadcast is about to be written."""
         if self._hub is not None:
-            self._waiting[number] = Waiting(namespace, operation)
+            self._waiting[number] = _Waiting(namespace, operation)
 
     def sent(self, number: int) -> None:
         """It is on its way, and nothing went wrong at once."""
         waiting = self._waiting.get(number)
-        if waiting is not None and self._urgent(waiting):
-            self._hub.loop.run_callback_threadsafe(self._deliver_early, number)
+        if waiting is not None and self.serves_here(waiting.operation):
+            self._hub.loop.run_callback_threadsafe(self._deliver_soon, number)
+
+    def serves_here(self, operation: Broadcast) -> bool:
+        """Whether the clients of this server are sent it at once, whatever becomes of it in the log."""
+        return self.out or (operation.here and not self.connected)
+
+    def refused(self, number: int) -> None:
+        """It can't be sent at all: the log will never bring it back, and who is here is sent it."""
+        if self._hub is not None:
+            self._hub.loop.run_callback_threadsafe(self.failed, number)
 
     def discard(self, number: int) -> None:
         """It could not be sent, and its emitter knows."""
@@ -133,20 +126,22 @@ class Pending:
             waiting.written = True
 
     def failed(self, number: int) -> None:
-        """Redis refused it: at least the clients here are given it."""
-        self._deliver_early(number)
-        self.returned(number)
+        """It is not in the log: at least the clients here are given it."""
+        waiting = self._waiting.get(number)
+        if waiting is None:
+            self._early.pop(number, None)
+        else:
+            waiting.doomed = True
+            self._deliver_soon(number)
 
-    def returned(self, number: int) -> Waiting | None:
-        """The log has brought it back."""
-        waiting = self._waiting.pop(number, None)
-        if waiting is not None and waiting.early:
-            self._early -= 1
-        return waiting
+    def returned(self, number: int) -> int:
+        """The log has brought it back. Returns when it was delivered early; 0: it was not."""
+        self._waiting.pop(number, None)
+        return self._early.pop(number, 0)
 
     def lost(self) -> None:
         """The log has lost entries: what was written and not read may never come."""
-        suspects = [number for number, waiting in self._waiting.items() if waiting.written]
+        suspects = [number for number, waiting in list(self._waiting.items()) if waiting.written]
         if suspects:
             self._suspects += suspects
             self._lost_timer.restart(self._give_suspects_up, LOST_AFTER)
@@ -175,20 +170,40 @@ class Pending:
         self.out = True
         self._deliver_all()
 
-    def _urgent(self, waiting: Waiting) -> bool:
-        return self.out or (waiting.operation.here and not self.connected)
-
     def _deliver_all(self) -> None:
-        for number, waiting in list(self._waiting.items()):
-            if self._urgent(waiting):
-                self._deliver_early(number)
+        if not self._delivering:
+            self._delivering = True
+            gevent.spawn(self._deliver_in_turn)
+
+    def _deliver_in_turn(self) -> None:
+        """In a greenlet, because after some seconds of emitting there may be very much to do."""
+        turns, delivered = Turns(), True
+        try:
+            while delivered:  # more may have come meanwhile
+                delivered = False
+                for number in list(self._waiting):
+                    delivered = self._deliver_if_urgent(number) or delivered
+                    turns()
+        finally:
+            self._delivering = False
+
+    def _deliver_soon(self, number: int) -> None:
+        if not self._delivering:  # else it has its turn, after those before it
+            self._deliver_if_urgent(number)
+
+    def _deliver_if_urgent(self, number: int) -> bool:
+        waiting = self._waiting.get(number)
+        if waiting is None or not (waiting.doomed or self.serves_here(waiting.operation)):
+            return False
+        self._deliver_early(number)
+        return True
 
     def _deliver_early(self, number: int) -> None:
-        waiting = self._waiting.get(number)
-        if waiting is None or waiting.early:
+        waiting = self._waiting.pop(number, None)
+        if waiting is None:
             return
-        waiting.early = self.tick()
-        self._early += 1
+        if not waiting.doomed:
+            self._early[number] = self.tick()
+            if len(self._early) > MAX_EARLY:
+                del self._early[next(iter(self._early))]
         self._deliver(waiting.namespace, waiting.operation)
-        if self._early > MAX_EARLY:
-            self.returned(next(one for one, each in self._waiting.items() if each.early))

@@ -148,7 +148,8 @@ class _Tail:
         self._on_gap = on_gap
         # The id of the last entry that was given on: one that the stream should still hold, or has trimmed.
         self._given = ""
-        self._count = count
+        # How many entries are asked for: fewer for a while, where a reply with more of them broke the connection.
+        self._most = self._count = count
         self._block = block
         self._topology = Topology(url)
         self._wire: Wire | None = None
@@ -193,25 +194,39 @@ class _Tail:
         self.link.down(error)
 
     def _read(self, wire: Wire) -> None:
-        check = True
+        self._check(wire)
         while True:
-            if check:
-                self._check(wire)
-            # Not before it has been answered once are we connected: it may be refused.
-            block = ("BLOCK", int(self._block * 1000)) if self.link.connected else ()
-            reply = wire.ask("XREAD", "COUNT", self._count, *block, "STREAMS", self.stream, self.last)
+            entries = self._next(wire)
             self.link.up()
-            entries: Entries = []
-            for identifier, fields in reply[0][1] if reply else ():
-                entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))
             if self._home.epoch is not self._epoch:
                 return
+            if not entries or len(entries) == self._count:
+                # Nothing for a while: is the stream still the one it was? Very much: did it still reach back to us?
+                self._check(wire)
+                if self._home.epoch is not self._epoch:
+                    return
+            self._count = min(self._most, self._count + 1)
             if entries:
                 self.last = self._given = entries[-1][0]
                 call(self._on_entries, self.stream, entries)
                 gevent.sleep(0)
-            # Nothing for a while: is the stream still the one it was? Very much: does it still reach back to us?
-            check = not entries or len(entries) == self._count
+
+    def _next(self, wire: Wire) -> Entries:
+        """The entries after our position; none, if there is none for a while."""
+        # Not before it has been answered once are we connected: it may be refused.
+        block = ("BLOCK", int(self._block * 1000)) if self.link.connected else ()
+        try:
+            reply = wire.ask("XREAD", "COUNT", self._count, *block, "STREAMS", self.stream, self.last)
+        except ResponseError:
+            raise
+        except BROKEN:
+            # It may have been too much for the server's limits, or for those of something between: not again the same.
+            self._count = max(1, self._count // 2)
+            raise
+        entries: Entries = []
+        for identifier, fields in reply[0][1] if reply else ():
+            entries.append((identifier.decode(), dict(zip(fields[::2], fields[1::2], strict=True))))
+        return entries
 
     def _check(self, wire: Wire) -> None:
         """Compare our position with the stream."""

@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ....engineio.message import PreparedMessage
 from ....engineio.session import Event as SessionEvent
-from ....errors import ClusterError, PacketError
-from ..operations import Broadcast
+from ....errors import ClusterError
 from ..recovery import RecoveryOptions
 from ..recovery_store import Presence, SavedState
-from .sessions import PATIENCE, Sessions, insist
-from .stream_log import OFFSET, START, Entry, Number, Seen, entry_of, following, number
+from .log_messages import LogMessages
+from .sessions import PATIENCE, Sessions
+from .stream_log import START, Entry, Number, is_offset, number
 
 if TYPE_CHECKING:
     from ...namespace import Namespace
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Entries per reply, and entries looked at before an offset whose past nobody here knows.
-PAGE = 500
-LOOK_BACK = 600
 _PID = re.compile(r"[\w-]{8,64}", re.ASCII)
 
 
@@ -49,6 +45,7 @@ class StreamRecovery:
         self._options = options
         self._sessions = sessions
         self._dialect = dialect
+        self._messages = LogMessages(namespace, dialect.log_codec, options.max_buffer_size)
         self._restoring = 0
         # What was last written of those who are here: private id -> a hash of it.
         self._written: dict[str, int] = {}
@@ -110,7 +107,9 @@ class StreamRecovery:
             self._sessions.delete(pid)
 
     def expire(self, now: float) -> None:
-        """Redis does that."""
+        """Redis does that; and whoever has missed the same has come back, too, by now."""
+        self._messages.clear()
+        self._dialect.history.forget()
 
     def _session(self, state: SavedState) -> dict[str, Any]:
         rooms = {room: since for room, since in state.rooms.items() if type(room) in (str, int)}
@@ -153,11 +152,12 @@ class StreamRecovery:
         return [sid for sid in sockets if sid not in late] if late else None
 
     def restore(self, pid: str, offset: str | None, now: float) -> tuple[SavedState, list[PreparedMessage]] | None:
-        if not _PID.fullmatch(pid) or (offset is not None and not OFFSET.fullmatch(offset)):
+        if not _PID.fullmatch(pid) or (offset is not None and not is_offset(offset)):
             return None
         if self._dialect.pending.out:
             return None  # Redis has been away for a while: nobody shall wait for it
         self._restoring += 1
+        self._namespace.server.watch_recovery(self._namespace)
         try:
             return self._restore(pid, offset)
         except ClusterError as error:
@@ -179,103 +179,55 @@ class StreamRecovery:
         missed = self._missed(state.sid, start, since)
         if missed is None:
             return None
+        self._came_late(state.sid)
+        return state, missed
+
+    def _came_late(self, sid: str) -> None:
+        sockets = self._namespace.sockets
         if not self._dialect.pending.any_early:
             self._late.clear()
-        self._late[state.sid] = self._dialect.pending.tick()
-        return state, missed
+        elif len(self._late) > 2 * len(sockets) + 8:  # what Redis has lost is early for ever
+            self._late = {one: moment for one, moment in self._late.items() if one in sockets}
+        self._late[sid] = self._dialect.pending.tick()
 
     def _missed(self, sid: str, start: str, since: dict[Any, Number]) -> list[PreparedMessage] | None:
         """What was sent to these rooms after ``start`` and after each was joined; ``None`` if that can't be told.
 
         When it returns, the reader is not beyond what was looked at.
         """
-        if number(start) <= self._dialect.reader.lost_up_to or not self._reaches_back_to(start):
+        reader = self._dialect.reader
+        past = None if number(start) <= reader.lost_up_to else self._dialect.history.after(start, reader)
+        if past is None or number(start) <= reader.lost_up_to:
             return None
-        seen = self._seen_before(start)
-        missed: list[PreparedMessage] = []
-        size, last, deadline = 0, start, time.monotonic() + PATIENCE
-        while True:
-            known = self._dialect.reader.wait(PATIENCE)
-            page = self._ask("XRANGE", following(last), "+", "COUNT", PAGE)
-            for raw, fields in page:
-                last = raw.decode()
-                message = self._message(last, fields, since, seen)
+        entries, last = past
+        missed = []
+        for position, identifier, entry in entries:
+            if entry is not None and entry.namespace == self._namespace.name:
+                message = self._message(position, identifier, entry, since)
                 if message is not None:
                     missed.append(message)
-                    size += message.size
-            if len(page) < PAGE:
-                # All that the reader had read is looked at: what was deleted from the stream does not matter.
-                last = max(last, known, key=number)
-                if number(last) >= number(self.position):
-                    break
-            if size > self._options.max_buffer_size or time.monotonic() > deadline:
-                log.warning("a client could not come back: it missed too much")
-                return None
-        self._ahead[sid] = number(last)
+        if sum(message.size for message in missed) > self._options.max_buffer_size:
+            log.warning("a client could not come back: it missed too much")
+            return None
+        here = number(self.position)
+        self._ahead = {one: ahead for one, ahead in self._ahead.items() if ahead > here and one != sid}
+        if last > here:
+            self._ahead[sid] = last
         return missed
 
-    def _reaches_back_to(self, start: str) -> bool:
-        """Whether the stream still has everything after ``start``, and is the one in which that was."""
-        if self._ask("XRANGE", start, start, "COUNT", 1):
-            return True
-        if start != START:
-            return False
-        # The stream was empty then: it must still have its first entry.
-        length = self._ask("XLEN")
-        if not length:
-            return True
-        # (Servers before Redis 7 don't count what they had.)
-        about = insist(self._sessions.bus.publisher.ask, "XINFO", "STREAM", self._dialect.reader.stream)
-        return bool(dict(zip(about[::2], about[1::2], strict=True)).get(b"entries-added") == length)
-
-    def _seen_before(self, start: str) -> Seen:
-        """Which entries there were up to ``start``, as far as a repetition of them may be after it."""
-        seen = Seen()
-        began = self._dialect.reader.began
-        if began is None or number(start) < number(began):
-            for _, fields in reversed(self._ask("XREVRANGE", start, "-", "COUNT", LOOK_BACK)):
-                _entry_if_new(fields, seen)
-        return seen
-
     def _message(
-        self, identifier: str, fields: Iterable[bytes], since: dict[Any, Number], seen: Seen
+        self, position: Number, identifier: str, entry: Entry, since: dict[Any, Number]
     ) -> PreparedMessage | None:
         """The message of an entry, if it is for these rooms."""
-        entry = _entry_if_new(fields, seen)
-        if entry is None or not entry.is_broadcast or entry.namespace != self._namespace.name:
-            return None
-        if self._dialect.reader.is_repetition(identifier, entry):
-            return None
-        position = number(identifier)
 
         def in_any(rooms: Iterable[Any]) -> bool:
             return any(room in since and since[room] < position for room in rooms)
 
-        try:
-            broadcast = self._dialect.log_codec.decode(entry.kind, entry.data)
-            if not isinstance(broadcast, Broadcast) or broadcast.volatile:
-                return None
-            if (broadcast.rooms and not in_any(broadcast.rooms)) or in_any(broadcast.excepted):
-                return None
-            event, *args = broadcast.data
-            message = self._namespace.encode(event, [*args, identifier])
-        except (TypeError, ValueError, PacketError) as error:
-            log.warning("an entry of the log can't be sent: %s", error)
-            return None
-        message.compress = broadcast.compress
-        return message
-
-    def _ask(self, command: str, *arguments: str | int) -> Any:
-        return insist(self._sessions.bus.publisher.ask, command, self._dialect.reader.stream, *arguments)
-
-
-def _entry_if_new(raw: Iterable[bytes], seen: Seen) -> Entry | None:
-    fields = list(raw)
-    try:
-        entry = entry_of(dict(zip(fields[::2], fields[1::2], strict=False)))
-    except PacketError:
-        return None
-    return entry if seen.add(entry) else None
+        return self._messages.of(
+            identifier,
+            entry,
+            lambda broadcast: (not broadcast.rooms or in_any(broadcast.rooms)) and not in_any(broadcast.excepted),
+        )
 
 
 def _state_of(
@@ -294,7 +246,7 @@ def _state_of(
         joined = {
             room: position
             for room, position in zip(rooms, since, strict=True)
-            if isinstance(position, str) and OFFSET.fullmatch(position)
+            if isinstance(position, str) and is_offset(position)
         }
     start = max((one for one in (offset, joined.get(sid)) if one is not None), key=number, default=None)
     if start is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,11 @@ from ..cluster_status import ClusterStatus
 from ..operations import Broadcast, Disconnect, Join, Leave, Reply, Request
 from ..recovery import RecoveryOptions
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
-from .link import LOG_EVERY
+from .home import make_lock
+from .link import Seldom
+from .log_history import LogHistory
 from .log_reader import LogReader
-from .sessions import Sessions
+from .sessions import PATIENCE, Sessions, insist
 from .stream_log import Entry, LogCodec
 from .stream_pending import Pending
 from .stream_recovery import StreamRecovery
@@ -73,13 +74,16 @@ class StreamsDialect:
         self.log_codec = LogCodec(self._codec)
         self.pending = Pending(self._deliver_here)
         self.reader = self._new_reader()
+        #: What those who come back have missed.
+        self.history = LogHistory(partial(insist, self.bus.publisher.ask), PATIENCE)
         self._sessions: Sessions | None = None
         self._recoveries: dict[str, StreamRecovery] = {}
         self._sequence = itertools.count(1)
+        self._appending = make_lock()
         self._receive: Receive | None = None
         self._namespaces: set[str] = set()
         self._writes = self._reads = False
-        self._logged = float("-inf")
+        self._may_log = Seldom()
         # Broadcasts that Redis did not take.
         self._untold = 0
 
@@ -106,10 +110,11 @@ class StreamsDialect:
     def start(self, receive: Receive) -> None:
         self._receive = receive
         self._untold = 0
+        self._appending = make_lock()  # a thread of the parent's may have held the other one at the fork
         self._namespaces.clear()
         self._writes = self._reads = False
         self.pending.start()
-        self.reader.close()  # that of the parent, in a child
+        self.reader.close()  # after a fork, the parent's
         self.reader = self._new_reader()
         self.reader.start()
         self.bus.start()
@@ -135,7 +140,7 @@ class StreamsDialect:
                 self._append_broadcast(namespace, operation)
         elif isinstance(operation, Join | Leave | Disconnect):
             if not self.bus.closed:
-                self._append(namespace, operation, next(self._sequence))
+                self._append_operation(namespace, operation)
         else:
             self._say(namespace, operation)
 
@@ -152,8 +157,9 @@ class StreamsDialect:
 
     def recovery(self, namespace: Namespace, options: RecoveryOptions) -> StreamRecovery:
         if self._sessions is None:
+            timekeeper = namespace.server.engine.timekeeper
             self._sessions = Sessions(
-                self.bus, self._prefix, self._codec.msgpack, namespace.server.engine.timekeeper, options
+                self.bus, self._prefix, self._codec.msgpack, timekeeper, options, max_size=self._max_size
             )
         return StreamRecovery(namespace, options, self._sessions, self)
 
@@ -163,7 +169,7 @@ class StreamsDialect:
 
     def announce(self, namespace: str, sid: str) -> None:
         """Let whoever still has this client's old connection know that it is here now."""
-        self._append(namespace, Disconnect((sid,), ()), next(self._sequence), None, "recovered", "1")
+        self._append_operation(namespace, Disconnect((sid,), ()), "recovered", "1")
 
     def waiting(self, namespace: str) -> list[Broadcast]:
         return self.pending.of(namespace)
@@ -175,33 +181,46 @@ class StreamsDialect:
         self.bus.send(f"{self.channel}#{namespace}#" + (f"{to}#" if to else ""), message)
 
     def _append_broadcast(self, namespace: str, operation: Broadcast) -> None:
-        number = next(self._sequence)
-        self.pending.add(number, namespace, operation)
+        kind, data = self._encoded(operation)
         try:
-            if not self.bus.closed:
-                self._append(namespace, operation, number, partial(self._written, number))
-        except ClusterError:
-            if not operation.here or self.pending.connected:
+            with self._appending:  # in the order of their numbers, whichever threads they come from
+                number = next(self._sequence)
+                self.pending.add(number, namespace, operation)
+                if not self.bus.closed:
+                    self._append(namespace, kind, data, number, partial(self._written, number))
+        except ClusterError as error:
+            if not self.pending.serves_here(operation):
                 self.pending.discard(number)
                 raise
-            # Its clients are all here, and are sent it as ever; it is not in the log.
-            self.pending.sent(number)
-            return
+            # Those who are here are sent it as ever; it is not in the log.
+            self.pending.refused(number)
+            if not operation.here:
+                self._lost(error)
         except BaseException:
             self.pending.discard(number)
             raise
-        self.pending.sent(number)
+        else:
+            (self.pending.refused if self.bus.closed else self.pending.sent)(number)
+
+    def _append_operation(self, namespace: str, operation: Request, *further: str) -> None:
+        kind, data = self._encoded(operation)
+        with self._appending:
+            self._append(namespace, kind, data, next(self._sequence), None, *further)
+
+    def _encoded(self, operation: Request) -> tuple[int, bytes]:
+        kind, data = self.log_codec.encode(operation)
+        shapes.with_size(data, self._max_size)
+        return kind, data
 
     def _append(
         self,
         namespace: str,
-        operation: Request,
+        kind: int,
+        data: bytes,
         number: int,
-        done: Callable[[Any], None] | None = None,
+        done: Callable[[Any], None] | None,
         *further: str,
     ) -> None:
-        kind, data = self.log_codec.encode(operation)
-        shapes.with_size(data, self._max_size)
         self.bus.publisher.send(
             *("XADD", self.channel, "MAXLEN", "~", self._max_length, "*"),
             *("uid", self.bus.uid, "nsp", namespace, "type", kind, "data", data, "seq", number),
@@ -210,12 +229,14 @@ class StreamsDialect:
             durable=True,
         )
 
+    def _lost(self, error: ClusterError) -> None:
+        self._untold += 1
+        if not self.bus.closed and self._may_log():
+            log.error("broadcasts could not be told to the other servers: %s", error)
+
     def _written(self, number: int, answer: Any) -> None:
         if isinstance(answer, ClusterError):
-            self._untold += 1
-            if not self.bus.closed and time.monotonic() - self._logged >= LOG_EVERY:
-                self._logged = time.monotonic()
-                log.error("broadcasts could not be told to the other servers: %s", answer)
+            self._lost(answer)
             self.pending.failed(number)
         else:
             self.pending.written(number)
@@ -229,17 +250,18 @@ class StreamsDialect:
 
     def _take(self, identifier: str, entry: Entry) -> None:
         own = entry.uid == self.bus.uid
-        waiting = self.pending.returned(entry.sequence) if own and entry.sequence is not None else None
+        early = self.pending.returned(entry.sequence) if own and entry.sequence is not None else 0
         if entry.namespace not in self._namespaces or self._receive is None or (own and not entry.is_broadcast):
             return  # the last: it was done at once
         recovery = self._recoveries.get(entry.namespace)
         operation = self.log_codec.decode(entry.kind, entry.data)
         if entry.recovered and isinstance(operation, Disconnect):
             if recovery is not None:
-                recovery.taken_over(str(operation.rooms[0]), identifier)
+                for sid in operation.rooms:
+                    recovery.taken_over(str(sid), identifier)
             return
-        if waiting is not None and waiting.early and isinstance(operation, Broadcast):
-            others = None if recovery is None else recovery.all_but_late(waiting.early)
+        if early and isinstance(operation, Broadcast):
+            others = None if recovery is None else recovery.all_but_late(early)
             if others is None:
                 return
             operation = operation._replace(excepted=(*operation.excepted, *others))

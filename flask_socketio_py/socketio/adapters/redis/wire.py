@@ -40,6 +40,9 @@ Command = tuple[str | bytes | int, ...]
 
 #: Seconds that a server may take to accept a connection, and to answer a command.
 TIMEOUT = 2.0
+#: Bytes that are written in no more than that time, and that the system may keep for us: what it has taken is then on
+#: its way soon, and the answer comes in time over a slow network, too.
+_PIECE = 1 << 18
 #: What a wire may raise when it is of no more use.
 BROKEN = (RedisError, OSError)
 
@@ -156,6 +159,7 @@ class Wire(Connection):
                 if self.port:
                     sock.setsockopt(standard_socket.IPPROTO_TCP, standard_socket.TCP_NODELAY, 1)
                     sock.setsockopt(standard_socket.SOL_SOCKET, standard_socket.SO_KEEPALIVE, 1)
+                    sock.setsockopt(standard_socket.SOL_SOCKET, standard_socket.SO_SNDBUF, _PIECE)
                 sock.connect(place)
                 if self._url.tls is not None:
                     sock = self._wrapped(sock)
@@ -174,7 +178,10 @@ class Wire(Connection):
     def _places(self) -> Any:
         if not self.port:
             return [(standard_socket.AF_UNIX, standard_socket.SOCK_STREAM, 0, "", self.host)]
-        return self._sockets.getaddrinfo(self.host, self.port, 0, standard_socket.SOCK_STREAM)
+        try:
+            return self._sockets.getaddrinfo(self.host, self.port, 0, standard_socket.SOCK_STREAM)
+        except UnicodeError:
+            raise OSError("no host can have this name") from None
 
     def _wrapped(self, sock: Any) -> Any:
         tls = self._url.tls
@@ -241,7 +248,9 @@ class Wire(Connection):
         """Send packed commands. What went wrong, the one who reads will find out, too: there is no wire any more."""
         sock = self._raw
         try:
-            sock.sendall(data)
+            # The time-out is for all of one sendall(): in pieces what is large has as long as it takes, while it moves.
+            for start in range(0, len(data), _PIECE):
+                sock.sendall(data if len(data) <= _PIECE else memoryview(data)[start : start + _PIECE])
         except builtins.TimeoutError:
             self.cut()
             raise TimeoutError("the server does not read") from None

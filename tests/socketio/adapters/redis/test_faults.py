@@ -156,6 +156,25 @@ def test_a_durable_command_outlives_a_pause(own_server, opened, short):
     assert publisher.lost == 0
 
 
+def test_a_slow_network_is_no_silent_one(server, opened, short):
+    """A large command may take longer than a server's silence may."""
+    proxy = opened(Proxy(server.port, slow=0.01))
+    publisher = opened(Publisher(proxy.url))
+    answers = []
+    publisher.send("SET", "large", b"x" * 8_000_000, durable=True, done=answers.append)
+    publisher.send("SET", "small", b"x", durable=True, done=answers.append)
+    wait_until(lambda: len(answers) == 2, "nothing is stuck behind it")
+    assert server.ask("STRLEN", "large") == 8_000_000
+
+
+def test_a_name_that_no_host_can_have_is_visible(opened):
+    publisher = opened(Publisher(f"redis://{'x' * 70}.example"))
+    publisher.start()
+    wait_until(lambda: publisher.status.state == "disconnected")
+    with pytest.raises(ClusterError):
+        publisher.ask("PING", timeout=0.1)
+
+
 def test_a_silent_network_is_noticed_by_who_only_listens(server, opened):
     proxy = opened(Proxy(server.port))
     states = []

@@ -42,6 +42,12 @@ def test_tls_with_a_certificate_of_ours(tls_server, opened, subscribe, read, cre
     check(tls_url(tls_server.port, credentials), opened, subscribe, read)
 
 
+def test_large_commands_over_tls(tls_server, opened):
+    publisher = opened(Publisher(tls_url(tls_server.port)))
+    publisher.ask("SET", "large", b"x" * 3_000_000)
+    assert publisher.ask("STRLEN", "large") == 3_000_000
+
+
 def test_tls_that_checks_nothing(tls_server, opened):
     url = tls_url(tls_server.port, ca="") + "&ssl_cert_reqs=none"
     assert opened(Publisher(url)).ask("PING") == b"PONG"

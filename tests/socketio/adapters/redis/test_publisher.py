@@ -12,6 +12,8 @@ from flask_socketio_py.socketio.adapters.redis import lane
 from flask_socketio_py.socketio.adapters.redis.publisher import Publisher
 from flask_socketio_py.socketio.adapters.redis.wire import key_of, pack
 
+from .proxy import Proxy
+
 
 def test_answers_come_in_the_order_of_the_commands(publisher):
     answers = []
@@ -244,3 +246,35 @@ def test_a_server_without_its_replicas_is_waited_for(own_server, opened):
     assert answers == []
     own_server.ask("CONFIG", "SET", "min-replicas-to-write", 0)
     wait_until(lambda: answers == [b"1-1"])
+
+
+def test_a_command_that_ends_every_connection_is_given_up(server, opened, monkeypatch):
+    """Else nothing behind it would ever be sent."""
+    monkeypatch.setattr(lane, "MAX_ENDINGS", 3)
+    server.ask("CONFIG", "SET", "client-query-buffer-limit", "1mb")
+    try:
+        publisher = opened(Publisher(server.url))
+        answers = []
+        for number in range(20):
+            size = 3_000_000 if number == 10 else 10
+            publisher.send("RPUSH", "list", b"%02d" % number + b"x" * size, durable=True, done=answers.append)
+        wait_until(lambda: len(answers) == 20, "the others are sent")
+        assert [number for number, answer in enumerate(answers) if isinstance(answer, ClusterError)] == [10]
+        assert "the connection ends" in str(answers[10])
+        # What was sent along with it is perhaps there twice, but all of it.
+        sent = [item[:2] for item in server.ask("LRANGE", "list", 0, -1)]
+        assert set(sent) == {b"%02d" % number for number in range(20) if number != 10}
+    finally:
+        server.ask("CONFIG", "SET", "client-query-buffer-limit", "1gb")
+
+
+def test_a_small_command_is_never_given_up(server, opened, monkeypatch):
+    monkeypatch.setattr(lane, "MAX_ENDINGS", 1)
+    proxy = opened(Proxy(server.port, cut_after=7))  # enough for the sign of life, too little for two answers
+    publisher = opened(Publisher(proxy.url))
+    answers = []
+    publisher.send("SET", "a", b"x" * 100, durable=True, done=answers.append)
+    wait_until(lambda: proxy.cuts > 5)
+    assert answers == []
+    proxy.cut_after = None
+    wait_until(lambda: answers == [b"OK"])

@@ -18,6 +18,7 @@ from flask_socketio_py.socketio.adapters.redis.stream_log import (
     Seen,
     entry_of,
     following,
+    is_offset,
     number,
 )
 from flask_socketio_py.socketio.msgpack_codec import MSGPACK_JAVASCRIPT
@@ -128,6 +129,12 @@ def test_ids(milliseconds, sequence):
     identifier = f"{milliseconds}-{sequence}"
     assert number(following(identifier)) > number(identifier)
     assert number(identifier) == (milliseconds, sequence)
+    assert is_offset(identifier)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1-", "1-x", f"{2**64}-0", f"0-{2**64}", "1-1\n", "\u0661-1"])
+def test_what_is_no_id(text):
+    assert not is_offset(text)
 
 
 def test_ids_are_numbers():

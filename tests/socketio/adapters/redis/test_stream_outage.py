@@ -7,6 +7,7 @@ from contract.waiting import turn, wait_until
 from redis_server import RedisServer
 
 from flask_socketio_py.errors import ClusterError
+from flask_socketio_py.socketio.adapters.operations import Broadcast
 from flask_socketio_py.socketio.adapters.redis import publisher, stream_pending
 
 from .streaming import Cluster, Traveller, dialect_of, forget, to
@@ -101,7 +102,8 @@ def test_who_comes_back_after_an_outage_is_given_what_was_delivered_early(cluste
     dialect.bus.publisher.send("BLPOP", "nothing", 1)
     to(first).emit("n", 1)
     number = max(dialect.pending._waiting)
-    wait_until(lambda: number not in dialect.pending._waiting or dialect.pending.any_early, "it is early")
+    wait_until(lambda: number not in dialect.pending._waiting, "it is early")
+    assert dialect.pending.any_early
     dialect.pending.out = False  # Redis has just come back
     assert traveller.go(first).recovered
     assert len(traveller.events) == 1
@@ -280,3 +282,61 @@ def test_twenty_restarts_under_load_lose_and_repeat_nothing(cluster, own_server)
             assert numbers == sorted(numbers)
     assert stays.events == travels.events
     assert recovered == [True] * 5
+
+
+def test_too_much_waits_for_long(own_server, short_grace, monkeypatch, caplog):
+    """The clients here are served, whoever emits needs no try; the log tells what the others will not be told."""
+    monkeypatch.setattr(publisher.Publisher.__init__, "__kwdefaults__", {
+        **publisher.Publisher.__init__.__kwdefaults__, "max_entries": 20,
+    })  # fmt: skip
+    cluster = Cluster(own_server)
+    try:
+        first, second = cluster.add(), cluster.add()
+        one, two = Peer(first), Peer(second)
+        socket, _ = one.join(), two.join()
+        wait_until(lambda: not dialect_of(first).bus.publisher.waiting, "all is said")
+        own_server.kill()
+        away(first)
+        wait_until(lambda: dialect_of(first).pending.out, "it is known to be away")
+        for value in range(50):
+            to(first).emit("n", value)
+            socket.emit("only", value)
+        events = []
+        wait_until(lambda: events.extend(one.events()) or len(events) >= 100, "who is here is served")
+        assert [event[1] for event in events] == [value for value in range(50) for _ in range(2)]
+        waiting = dialect_of(first).pending._waiting
+        assert not waiting  # nothing is held that was delivered
+        assert len(dialect_of(first).pending._early) <= 20  # nor is expected what Redis will never be told of
+        own_server.start()
+        others = []
+        wait_until(lambda: others.extend(two.events()) or len(others) == 10, "what could wait")
+        assert plain(others) == [["n", value] for value in range(10)]
+        here(first)
+        to(first).emit("n", 50)
+        wait_until(lambda: events.extend(one.events()) or len(events) > 100, "and it goes on")
+        assert [event[:2] for event in events[100:]] == [["n", 50]]
+    finally:
+        cluster.close()
+    assert "could not be told to the other servers" in caplog.text
+
+
+def test_what_was_lost_leaves_nothing_behind(cluster, own_server):
+    """After a loss some of what was delivered early may never come back; who comes back is not remembered for ever."""
+    first, second = cluster.add(), cluster.add()
+    dialect = dialect_of(first)
+    dialect.pending.add(10**9, "/", Broadcast(["n", 0], (), (), False, True))
+    dialect.pending.written(10**9)
+    dialect.pending._deliver_early(10**9)
+    assert dialect.pending.any_early
+    travellers = [Traveller(second) for _ in range(30)]
+    for traveller in travellers:
+        traveller.go(second)
+    to(second).emit("n", 1)
+    for traveller in travellers:
+        traveller.wait(1)
+        traveller.vanish()
+        assert traveller.go(first).recovered
+        traveller.vanish()
+    recovery = first.of("/").adapter.recovery
+    assert len(recovery._late) < 5
+    assert len(recovery._ahead) < 5

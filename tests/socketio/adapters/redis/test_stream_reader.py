@@ -176,3 +176,47 @@ def test_an_entry_that_the_stream_lost_while_newer_ones_came_is_told_once(own_se
     wait_until(lambda: len(reader.got) == 4)
     assert values(reader) == numbers(1, 5)
     assert [gap for gap in reader.gaps if gap[1] == "2-0"] == reader.gaps[:1]
+
+
+def test_a_gap_behind_a_reader_that_was_held_up_is_told(server, opened):
+    got, gaps = [], []
+
+    def take(stream, entries):
+        if not got:  # while this server is busy the others add more than the stream keeps
+            add(server, 1, 100)
+            server.ask("XTRIM", "s", "MAXLEN", 20)
+        got.extend(fields[b"n"] for _, fields in entries)
+
+    reader = opened(
+        StreamReader(server.url, {"s": "$"}, take, on_gap=lambda *gap: gaps.append(gap), count=10, block=0.3)
+    )
+    assert reader.ready(10)
+    first = server.ask("XADD", "s", "*", "n", 0).decode()
+    wait_until(lambda: len(got) == 21)
+    assert got == [b"0", *numbers(80, 100)]
+    assert gaps == [("s", first, "trimmed")]
+
+
+def test_replies_that_redis_cuts_off_become_smaller(server, opened):
+    """A limit that a hundred entries at once exceed, but not a few."""
+    with server.client() as client:
+        for number in range(100):
+            client.xadd("s", {"n": number, "filler": b"x" * 50_000})
+    server.ask("CONFIG", "SET", "client-output-buffer-limit", "normal 1000000 0 0")
+    try:
+        got, gaps = [], []
+        reader = opened(
+            StreamReader(
+                server.url,
+                {"s": "0-0"},
+                lambda stream, entries: got.extend(fields[b"n"] for _, fields in entries),
+                on_gap=lambda *gap: gaps.append(gap),
+                block=0.3,
+            )
+        )
+        reader.start()
+        wait_until(lambda: len(got) >= 100)
+        assert got == numbers(0, 100)
+        assert gaps == []
+    finally:
+        server.ask("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0")

@@ -275,3 +275,34 @@ def test_many_pages_while_more_is_emitted(cluster, pair):
     for half in (0, 1):
         assert [value for value in seen if value >= 1500 and value % 2 == half] == list(range(1500 + half, total, 2))
     assert [value for value in seen if value < 1500] == list(range(1500))
+
+
+def test_all_clients_of_a_server_that_was_killed_come_back_at_once(cluster, pair):
+    """What they missed is read once, not once for each."""
+    first, second = pair
+    travellers = [Traveller(first) for _ in range(40)]
+    for number, traveller in enumerate(travellers):
+        traveller.go(first).join(f"room {number % 4}")
+    for value in range(40):  # so that their offsets are not all the same
+        emit(second, value, rooms=[f"room {value % 4}"])
+    for traveller in travellers:
+        assert len(numbers(traveller, 10)) == 10
+        traveller.vanish()
+    wait_until(lambda: not dialect_of(first).bus.publisher.waiting, "their rooms are kept")
+    forget(first)
+    emit(second, *range(40, 200), rooms=["room 1", "room 2"])
+    late = cluster.add()
+    cluster.redis.ask("CONFIG", "RESETSTAT")
+    for traveller in travellers:
+        traveller.server = late
+        traveller.connect()
+    wait_until(lambda: len(late.of("/").sockets) == 40, "all are there")
+    wait_until(lambda: all(socket.connected for socket in late.of("/").sockets.values()), "all are let in")
+    assert all(socket.recovered for socket in late.of("/").sockets.values())
+    for number, traveller in enumerate(travellers):
+        room = number % 4
+        expected = [*range(room, 40, 4), *(range(40, 200) if room in (1, 2) else ())]
+        assert numbers(traveller, len(expected)) == expected
+    about = cluster.redis.ask("INFO", "commandstats").decode()
+    calls = [int(line.split("calls=")[1].split(",")[0]) for line in about.splitlines() if "range" in line]
+    assert 0 < sum(calls) < 20

@@ -4,7 +4,8 @@ import gevent
 import pytest
 from contract.waiting import wait_until
 
-from flask_socketio_py.errors import ConnectionRefusedError
+from flask_socketio_py.errors import ClusterError, ConnectionRefusedError
+from flask_socketio_py.socketio.adapters.redis.sessions import insist
 
 from .streaming import Cluster, Traveller, dialect_of, emit, forget, keys, ttl
 
@@ -22,7 +23,8 @@ def pair(cluster):
 
 
 @pytest.mark.parametrize(
-    "offset", ["x", "1", "1-", "-1", "1-1-1", "\u0661-\u0661", "9" * 50 + "-0", " 1-1", "1-1\n", 5, None, {}]
+    "offset",
+    ["x", "1", "1-", "-1", "1-1-1", "\u0661-\u0661", "9" * 50 + "-0", "9" * 20 + "-0", " 1-1", "1-1\n", 5, None, {}],
 )
 def test_what_is_no_offset(cluster, pair, offset):
     first, second = pair
@@ -162,3 +164,33 @@ def test_a_session_serves_once(cluster, pair):
         "no two are the same client",
     )
     assert any(job.value.recovered for job in jobs)
+
+
+def test_what_redis_refuses_is_asked_once(server, publisher):
+    server.ask("SET", "text", "x")
+    asked = []
+
+    def ask(*command, timeout):
+        asked.append(command)
+        return publisher.ask(*command, timeout=timeout)
+
+    with pytest.raises(ClusterError, match="WRONGTYPE"):
+        insist(ask, "XLEN", "text")
+    assert len(asked) == 1
+
+
+def test_data_that_is_too_large_is_not_kept(server, caplog):
+    cluster = Cluster(server, max_size=10_000)
+    try:
+        first = cluster.add()
+        traveller = Traveller(first)
+        socket = traveller.go(first)
+        [key] = wait_until(lambda: keys(cluster), "it is kept")
+        length = server.ask("STRLEN", key)
+        socket.data = "x" * 10_000
+        traveller.vanish()
+        wait_until(lambda: "its data can't be kept" in caplog.text, "it is told")
+        wait_until(lambda: not dialect_of(first).bus.publisher.waiting, "all is said")
+        assert server.ask("STRLEN", key) == length
+    finally:
+        cluster.close()
