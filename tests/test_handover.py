@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_socketio_py import SocketIO, handover, wsgi_server
-from flask_socketio_py.handover import HandedSocket, Handover, PywsgiHost, decode, find, request_head
+from flask_socketio_py.handover import HandedSocket, Handover, PywsgiHost, decode, find
 
 
 @pytest.fixture
@@ -183,30 +183,6 @@ def test_a_request_for_another_worker_is_refused(workers):
         one.handover._receive(theirs, json.dumps(meta).encode() + b"\n")
     ours.close()
     theirs.close()
-
-
-HEADERS = {"HTTP_HOST": "a", "HTTP_X_ONE": "1", "CONTENT_LENGTH": "3", "CONTENT_TYPE": "text/plain", "HTTP_EXPECT": "x"}
-ENVIRON = {"REQUEST_METHOD": "POST", "RAW_URI": "/a%20b?sid=1", "SERVER_PROTOCOL": "HTTP/1.1", **HEADERS}
-
-
-def test_a_head_from_what_gunicorn_made_of_it():
-    lines = request_head(ENVIRON).split(b"\r\n")
-    assert lines[0] == b"POST /a%20b?sid=1 HTTP/1.1"
-    assert sorted(lines[1:-2]) == [b"Content-Length: 3", b"Content-Type: text/plain", b"Host: a", b"X-One: 1"]
-    assert lines[-2:] == [b"", b""]
-    proxied = {
-        **ENVIRON,
-        **{"PROXY_PROTOCOL": "TCP4", "REMOTE_ADDR": "1.2.3.4", "REMOTE_PORT": "5"},
-        **{"PROXY_ADDR": "6.7.8.9", "PROXY_PORT": "10"},
-    }
-    assert request_head(proxied).startswith(b"PROXY TCP4 1.2.3.4 6.7.8.9 5 10\r\nPOST ")
-
-
-@given(st.text(st.characters(max_codepoint=255)))
-def test_no_value_becomes_two_headers(value):
-    head = request_head({**ENVIRON, "HTTP_X_ONE": value})
-    assert head.count(b"\r\n") <= 6
-    assert head.count(b"\n") == head.count(b"\r\n") == head.count(b"\r")
 
 
 def meta(**changes):
