@@ -17,8 +17,9 @@ from gunicorn.workers.ggevent import GeventPyWSGIWorker, PyWSGIHandler
 
 from . import relay, wsgi_server
 
-#: Seconds that TLS connections served by other workers may still take when this one drains.
-RELAY_GRACE = 1.0
+#: Seconds that clients of the endpoint may still take for what is under way when a worker drains, and with them the TLS
+#: connections that other workers serve.
+CLIENT_GRACE = 1.0
 
 
 class _Birth:
@@ -125,6 +126,11 @@ class SocketIOWorker(GeventPyWSGIWorker):  # type: ignore[misc]
             server.stop_accepting()
         for extension in list(wsgi_server.extensions):
             extension.shutdown()
-        wsgi_server.close_idle_connections()
-        gevent.sleep(RELAY_GRACE)
+        wsgi_server.close_connections("idle")
+        gevent.sleep(CLIENT_GRACE)
+        # What the application has under way may take gunicorn's graceful timeout. A client that has not sent the rest
+        # of its request, or read our answer, may not; its session has ended anyway.
+        for server in self.servers:
+            server.end_handshakes()
+        wsgi_server.close_connections("idle", "head", "endpoint")
         relay.end_all()

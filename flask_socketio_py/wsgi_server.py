@@ -9,17 +9,16 @@ conflicting lengths, TLS handshakes that never come. WebSockets of other endpoin
 from __future__ import annotations
 
 import difflib
+import errno
 import logging
 import signal
-import socket
 import ssl
 import sys
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent import Timeout, monkey, pywsgi
+from gevent import Timeout, monkey, pywsgi, socket
 from gevent.ssl import SSLContext
 from geventwebsocket.handler import WebSocketHandler
 
@@ -37,8 +36,8 @@ log = logging.getLogger(__name__)
 _endpoints: set[str] = set()
 #: Every SocketIO of this process, for workers that drain.
 extensions: weakref.WeakSet[SocketIO] = weakref.WeakSet()
-#: Handlers of connections on which no request is under way.
-_idle: weakref.WeakSet[Handler] = weakref.WeakSet()
+#: Of connections that the server still holds.
+_handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
 
 MAX_HEADERS = 100
 MAX_HEAD = 65536
@@ -123,11 +122,14 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
     MessageClass = Headers
     header_timeout = 10.0
     idle_timeout = 75.0
+    #: What the connection is about: nothing, the head of a request, a request to our endpoint, or to the application.
+    phase = "idle"
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         super().__init__(sock, address, server, rfile)
         self._head_timer: Timeout | None = None
         self._served = False
+        _handlers.add(self)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -148,14 +150,17 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
     def _wait_for_request(self) -> bool:
         if self.rfile.closed:
             return False
-        _idle.add(self)
+        self.phase = "idle"
+        timeout = self.idle_timeout if self._served else self.header_timeout
+        if getattr(self.server, "draining", False):  # accepted just before, so nobody has closed it yet
+            timeout = min(timeout, GRACE)
         try:
-            with Timeout(self.idle_timeout if self._served else self.header_timeout):
+            with Timeout(timeout):
                 return bool(self.rfile.peek(1))
         except (Timeout, OSError, ValueError):
             return False
         finally:
-            _idle.discard(self)
+            self.phase = "head"
 
     def get_environ(self) -> dict[str, Any]:
         if self._head_timer is not None:
@@ -166,8 +171,10 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
 
     def run_application(self) -> None:
         if any(self.environ["PATH_INFO"].startswith(prefix) for prefix in _endpoints):
+            self.phase = "endpoint"
             pywsgi.WSGIHandler.run_application(self)  # our engine checks, then answers 101 itself
         else:
+            self.phase = "application"
             super().run_application()
         unread = (self.content_length or 0) - self.wsgi_input.position
         if (
@@ -201,6 +208,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(head + data)
 
+    def _sendall(self, data: bytes) -> None:
+        try:
+            super()._sendall(data)
+        except OSError as error:  # also TLS's own: pywsgi takes only this one for a client that has gone
+            raise BrokenPipeError(errno.EPIPE, str(error)) from error
+
     def _handle_client_error(self, ex: Exception) -> Any:
         log.info("refused a request from %s: %s", self.client_address, ex)
         if isinstance(ex, HeadTooLargeError):
@@ -217,24 +230,34 @@ class Server(pywsgi.WSGIServer):
 
     handler_class = Handler
     handshake_timeout = 10.0
+    wrap_socket: Any
+    ssl_args: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.draining = False
-        wrap = getattr(self, "wrap_socket", None)
-        if wrap is not None:
-            vars(self)["wrap_socket"] = self._timed(wrap)
+        #: Greenlets that wait for a TLS handshake.
+        self._shaking: set[Any] = set()
 
-    def _timed(self, wrap: Callable[..., Any]) -> Callable[..., Any]:
-        def wrap_in_time(sock: Any, **options: Any) -> Any:
-            try:
-                with Timeout(self.handshake_timeout):
-                    return wrap(sock, **options)
-            except Timeout:
-                sock.close()
-                raise ssl.SSLError("the TLS handshake did not come in time") from None
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """Serve a connection with TLS; one whose handshake fails, or does not come in time, just ends."""
+        greenlet = gevent.getcurrent()
+        self._shaking.add(greenlet)
+        try:
+            with Timeout(GRACE if self.draining else self.handshake_timeout, TimeoutError("it did not come in time")):
+                secure = self.wrap_socket(client_socket, **self.ssl_args)
+        except OSError as error:
+            log.info("no TLS handshake with %s: %s", address, error)
+            return
+        finally:
+            self._shaking.discard(greenlet)
+        with secure:
+            self.handle(secure, address)
 
-        return wrap_in_time
+    def end_handshakes(self) -> None:
+        """End the connections of which the TLS handshake has not come yet."""
+        for greenlet in list(self._shaking):
+            gevent.kill(greenlet, TimeoutError("the server stops"))
 
 
 def adopt_gevent_websocket() -> None:
@@ -253,15 +276,20 @@ def register(extension: SocketIO, prefix: str) -> None:
     extensions.add(extension)
 
 
-def close_idle_connections() -> None:
-    """End the keep-alive connections on which no request is under way."""
-    for handler in list(_idle):
+def close_connections(*phases: str) -> None:
+    """End the connections that are about this (see :attr:`Handler.phase`)."""
+    for handler in list(_handlers):
         sock = getattr(handler, "socket", None)
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                log.debug("an idle connection had already ended")
+        if sock is not None and handler.phase in phases:
+            _cut(sock)
+
+
+def _cut(sock: Any) -> None:
+    try:
+        # Not SSLSocket's: it pulls the TLS from under who is reading or writing.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        log.debug("a connection had already ended")
 
 
 def warn_unpatched() -> None:
@@ -360,5 +388,5 @@ def stop(extension: SocketIO) -> None:
             gevent.sleep(0.01)
     server.stop_accepting()
     extension.engine.abandon()
-    close_idle_connections()
+    close_connections("idle")
     server.stop(timeout=0.1)

@@ -24,9 +24,13 @@ class Refused(Exception):
         self.body = body
 
 
-def connect(server: Server, timeout: float = 20.0) -> socket.socket:
+def connect(server: Server, timeout: float = 20.0, receive_buffer: int | None = None) -> socket.socket:
     """A connection to the server, over TLS if it speaks that."""
-    sock = socket.create_connection(("127.0.0.1", server.port), timeout)
+    sock = socket.socket()
+    sock.settimeout(timeout)
+    if receive_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.connect(("127.0.0.1", server.port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if server.tls:
         context = ssl.create_default_context(cafile=certificate()[0])
