@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_socketio_py import SocketIO, handover, wsgi_server
-from flask_socketio_py.handover import HandedSocket, Handover, PywsgiHost, decode, find
+from flask_socketio_py.handover import GunicornHost, HandedSocket, Handover, PywsgiHost, decode, find
 
 
 @pytest.fixture
@@ -130,6 +131,57 @@ def test_bodies(workers, size, chunked):
         sent = http(f"POST {url} HTTP/1.1", CLOSE, body=body)
     for cut in (0, 40, sent.index(b"\r\n\r\n") + 4, sent.index(b"\r\n\r\n") + 6):
         assert talk_over(two.server.server_port, sent[:cut], sent[cut:]).endswith(b"\r\n\r\nok")
+
+
+def test_a_client_that_has_said_all_it_will_is_answered(workers):
+    one, two = workers
+    url = opened(one)
+    with socket.create_connection(("127.0.0.1", two.server.server_port), 20) as sock:
+        sock.sendall(http(f"POST {url} HTTP/1.1", body=b"42[]"))
+        sock.shutdown(socket.SHUT_WR)
+        received = b""
+        while data := sock.recv(65536):
+            received += data
+    assert received.endswith(b"\r\n\r\nok")
+
+
+SMUGGLED = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+AMBIGUOUS = [
+    ("Content-Length: 4", "Transfer-Encoding: chunked"),
+    ("Transfer-Encoding: chunked", "Content-Length: 4"),
+    ("Content-Length: 4", "Content-Length: 31"),
+    ("Content-Length: 4, 4",),
+    ("Content-Length: +4",),
+    ("Content-Length : 4",),
+    ("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
+    ("Transfer-Encoding: xchunked",),
+    ("Transfer-Encoding: chunked, identity",),
+    ("X: y", " Content-Length: 4"),
+    ("Host: b",),
+    ("Content-Length: 4\rX: y",),
+    ("Content-Length: \xb2",),
+]
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS, ids=repr)
+def test_what_could_be_read_in_two_ways_is_not_handed_over(workers, lines):
+    one, two = workers
+    url = opened(one)
+    head = "\r\n".join([f"POST {url} HTTP/1.1", "Host: a", *lines, "", ""])
+    received = talk_over(two.server.server_port, (head + "42[]" + SMUGGLED).encode("latin-1"))
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert one.seen == two.seen == []
+
+
+@pytest.mark.parametrize("line", ["Content_Length: 40", "Transfer_Encoding: chunked", "X-Content-Length: 40"])
+def test_what_frames_nothing_here_frames_nothing_there(workers, line):
+    one, two = workers
+    url = opened(one)
+    sent = http(f"POST {url} HTTP/1.1", line, body=b"42[]") + http("GET / HTTP/1.1", CLOSE)
+    received = talk_over(two.server.server_port, sent)
+    answers = [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 ")[1:]]
+    assert answers == [b"ok", b"one"]
 
 
 def test_expect_100_is_answered_once(workers):
@@ -257,6 +309,12 @@ def test_several_addresses_go_to_the_server_that_listens_there():
         (("1.2.3.4", 82), "first"),
     ):
         assert handover._matching(servers, addresses, local) == expected
+
+
+def test_gunicorns_uwsgi_protocol_is_not_handed_over():
+    worker = SimpleNamespace(cfg=SimpleNamespace(protocol="uwsgi"), sockets=[], worker_connections=10)
+    with pytest.raises(OSError, match="uwsgi"):
+        GunicornHost(worker)
 
 
 def test_there_are_no_siblings_under_other_servers():
