@@ -142,8 +142,12 @@ def test_official_clients_of_a_killed_worker_come_back(js):
             assert client.call("pid") != killed
         for pid in set(by_pid) - {killed}:
             for client in by_pid[pid]:
-                assert client.call("pid") == pid
-                assert not client.found("disconnect")
+                # On a busy machine the killed worker may just have accepted this one's connection, too: then it comes
+                # back like the killed one's.
+                lost = client.found("disconnect")
+                assert {entry["reason"] for entry in lost} <= {"transport error", "transport close"}
+                client.wait("connect", 1 + len(lost))
+                assert client.call("pid") == pid or client.found("disconnect")
         js.forget_clients()
 
 
