@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -26,6 +25,7 @@ from gevent.ssl import SSLSocket
 from .engineio.siblings import TOKEN_LENGTH, StartResponse
 from .mesh import Mesh
 from .relay import Relay
+from .request_head import request_head
 from .websocket.takeover import already_answered, buffered, find_socket, let_go, unwatch
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 #: Received connections that wait until the server has a greenlet free (gunicorn's ``worker_connections``).
 MAX_WAITING = 1024
 _MAX_META = 2000
-_is_header = re.compile(r"HTTP_[A-Z0-9_]+").fullmatch
-_has_break = re.compile(r"[\r\n\0]").search
 
 Address = Any  #: What ``accept`` says of a peer: a tuple, or a string under a Unix socket.
 
@@ -101,9 +99,15 @@ class PywsgiHost:
 
 
 class GunicornHost:
-    """``gunicorn -k gevent``: the worker itself handles connections."""
+    """``gunicorn -k gevent``: the worker itself handles connections.
+
+    Raises:
+        OSError: they don't carry HTTP.
+    """
 
     def __init__(self, worker: Any) -> None:
+        if getattr(worker.cfg, "protocol", "http") != "http":
+            raise OSError("a request of gunicorn's uwsgi protocol can't be handed over")
         self._worker = worker
         self._listeners = [_Listener(sock.getsockname()) for sock in worker.sockets]
         #: The worker's pools are not to be had. It may so have twice the greenlets that it was told.
@@ -185,14 +189,15 @@ class Handover:
             if sock is None or already_answered(environ) or not _is_whole(environ):
                 raise ValueError("something has read its body or written its answer")
             meta = {"for": sid[:TOKEN_LENGTH], "peer": _peer(sock), "local": _local(sock)}
-            data = json.dumps(meta).encode() + b"\n" + request_head(environ) + buffered(environ, start_response)
-        except (OSError, ValueError) as error:  # OSError: the client has gone
+            data = json.dumps(meta).encode() + b"\n" + request_head(environ, start_response)
+            data += buffered(environ, start_response)
+            relay = Relay(sock) if isinstance(sock, SSLSocket) else None
+        except (OSError, ValueError) as error:  # OSError: the client has gone, or no descriptor is left
             delivery.close()
             log.warning("a request for a session of another worker can't be handed over: %s", error)
             return None
-        if not isinstance(sock, SSLSocket):
+        if relay is None:
             return let_go(environ, start_response) if delivery.send(sock.fileno(), data) else None
-        relay = Relay(sock)
         if not delivery.send(relay.theirs.fileno(), data):
             relay.abandon()
             return None
@@ -229,37 +234,6 @@ def decode(data: bytes) -> tuple[dict[str, Any], bytes]:
     if not separator or not isinstance(meta, dict) or meta.keys() != {"for", "peer", "local"}:
         raise ValueError("no request")
     return {**meta, "peer": _address(meta["peer"]), "local": _address(meta["local"])}, data[len(line) + 1 :]
-
-
-def request_head(environ: dict[str, Any]) -> bytes:
-    """The request line and the header lines, as the server of the other process has to read them.
-
-    Our pywsgi handler still has them as they came; gunicorn doesn't, but what it made of them says the same.
-    """
-    handler = environ.get("flask_socketio_py.handler")
-    if handler is not None:
-        lines = [handler.requestline, *(line.rstrip("\r\n") for line in handler.headers.headers)]
-    else:
-        target = environ.get("RAW_URI") or environ["PATH_INFO"] + "?" + environ.get("QUERY_STRING", "")
-        lines = [*_proxy_line(environ), f"{environ['REQUEST_METHOD']} {target} {environ['SERVER_PROTOCOL']}"]
-        for key, value in environ.items():
-            if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-                name = key
-            elif _is_header(key) and key not in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_EXPECT"):
-                name = key[5:]  # gunicorn has answered an Expect
-            else:
-                continue
-            if not _has_break(str(value)):
-                lines.append(f"{name.replace('_', '-').title()}: {value}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _proxy_line(environ: dict[str, Any]) -> list[str]:
-    """The line of the PROXY protocol (version 1) that gunicorn expects before the first request of a connection."""
-    if environ.get("PROXY_PROTOCOL") not in ("TCP4", "TCP6"):
-        return []
-    names = ("PROXY_PROTOCOL", "REMOTE_ADDR", "PROXY_ADDR", "REMOTE_PORT", "PROXY_PORT")
-    return ["PROXY " + " ".join(str(environ[name]) for name in names)]
 
 
 def _is_whole(environ: dict[str, Any]) -> bool:
@@ -308,10 +282,10 @@ def find(environ: dict[str, Any], start_response: StartResponse) -> Handover | N
     """
     global _found
     if _found[0] != os.getpid():
-        host = _host(environ)
-        if host is None:
-            return None
         try:
+            host = _host(environ)
+            if host is None:
+                return None
             _found = (os.getpid(), Handover(host))
         except OSError as error:
             _found = (os.getpid(), None)

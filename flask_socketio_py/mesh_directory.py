@@ -66,8 +66,14 @@ def private_directory(path: str) -> None:
     except FileExistsError:
         log.debug("%s is there", path)
     found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{path} is not a directory that only this user may use")
+    if not _is_private(found):
+        raise PermissionError(
+            f"{path} is not a directory that only this user may use: let TMPDIR be one where nobody else can make it"
+        )
+
+
+def _is_private(found: os.stat_result) -> bool:
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def clean(own: str) -> None:
@@ -78,14 +84,18 @@ def clean(own: str) -> None:
         path = os.path.join(base, entry)
         match = _is_ours(entry)
         if match is not None and path != own and start_time(int(match[1])) != match[2] and _is_mine(path):
-            sweep(path)
+            sweep(path, hidden=True)
 
 
-def sweep(directory: str) -> None:
-    """Remove the sockets nobody listens on any more, and the directory if none is left."""
+def sweep(directory: str, *, hidden: bool = False) -> None:
+    """Remove the sockets nobody listens on any more, and the directory if nothing is left.
+
+    Args:
+        hidden: also those that were not to be found yet: nobody makes any here now.
+    """
     for entry in _entries(directory):
         path = os.path.join(directory, entry)
-        if not entry.startswith(".") and _is_dead(path):
+        if (hidden or not entry.startswith(".")) and _is_dead(path):
             remove(path)
     try:
         os.rmdir(directory)
@@ -103,12 +113,17 @@ def _entries(directory: str) -> list[str]:
 
 def _is_mine(path: str) -> bool:
     try:
-        return os.lstat(path).st_uid == os.geteuid()
+        return _is_private(os.lstat(path))
     except OSError:
         return False
 
 
 def _is_dead(path: str) -> bool:
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False  # a file would refuse, too
+    except OSError:
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conn:
         conn.setblocking(False)
         try:

@@ -9,18 +9,17 @@ conflicting lengths, TLS handshakes that never come. WebSockets of other endpoin
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import logging
 import signal
-import socket
 import ssl
 import sys
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent import Timeout, monkey, pywsgi
+from gevent import Timeout, monkey, pywsgi, socket
 from gevent.ssl import SSLContext
 from geventwebsocket.handler import WebSocketHandler
 
@@ -38,8 +37,8 @@ log = logging.getLogger(__name__)
 _endpoints: set[str] = set()
 #: Every SocketIO of this process, for workers that drain.
 extensions: weakref.WeakSet[SocketIO] = weakref.WeakSet()
-#: Handlers of connections on which no request is under way: each takes itself out.
-_idle: set[Handler] = set()
+#: Of connections that the server still holds: each puts itself in, and takes itself out.
+_handlers: set[Handler] = set()
 
 #: Headers that say where a request ends, or whom it is for: a second one is a trick.
 _DECISIVE = frozenset(("content-length", "transfer-encoding", "host"))
@@ -143,6 +142,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
     MessageClass = Headers
     header_timeout = 10.0
     idle_timeout = 75.0
+    #: What the connection is about: nothing, the head of a request, a request to our endpoint, or to the application.
+    phase = "idle"
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         super().__init__(sock, address, server, rfile)
@@ -151,11 +152,19 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def handle(self) -> None:
+        _handlers.add(self)
+        try:
+            super().handle()
+        finally:
+            _handlers.discard(self)
+
     def handle_one_request(self) -> Any:
         # One deadline for the first request and its head; a connection that is kept may be silent for longer.
-        self._head_timer = timer = HeadTimeoutError.start_new(
-            self.idle_timeout if self._served else self.header_timeout
-        )
+        patience = self.idle_timeout if self._served else self.header_timeout
+        if getattr(self.server, "draining", False):  # accepted just before, so nobody has closed it yet
+            patience = min(patience, GRACE)
+        self._head_timer = timer = HeadTimeoutError.start_new(patience)
         try:
             try:
                 if not self._wait_for_request():
@@ -174,13 +183,13 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
     def _wait_for_request(self) -> bool:
         if self.rfile.closed:
             return False
-        _idle.add(self)
+        self.phase = "idle"
         try:
             return bool(self.rfile.peek(1))
         except (HeadTimeoutError, OSError, ValueError):
             return False
         finally:
-            _idle.discard(self)
+            self.phase = "head"
 
     def _headers(self) -> list[tuple[str, str]]:
         return self.headers.variables if isinstance(self.headers, Headers) else list(super()._headers())
@@ -194,8 +203,10 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
 
     def run_application(self) -> None:
         if any(self.environ["PATH_INFO"].startswith(prefix) for prefix in _endpoints):
+            self.phase = "endpoint"
             pywsgi.WSGIHandler.run_application(self)  # our engine checks, then answers 101 itself
         else:
+            self.phase = "application"
             super().run_application()
         unread = (self.content_length or 0) - self.wsgi_input.position
         if (
@@ -229,6 +240,12 @@ class Handler(WebSocketHandler):  # type: ignore[misc]
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(head + data)
 
+    def _sendall(self, data: bytes) -> None:
+        try:
+            super()._sendall(data)
+        except OSError as error:  # also TLS's own: pywsgi takes only this one for a client that has gone
+            raise BrokenPipeError(errno.EPIPE, str(error)) from error
+
     def _handle_client_error(self, ex: Exception) -> Any:
         log.info("refused a request from %s: %s", self.client_address, ex)
         if isinstance(ex, HeadTooLargeError):
@@ -246,26 +263,36 @@ class Server(pywsgi.WSGIServer):
 
     handler_class = Handler
     handshake_timeout = 10.0
+    wrap_socket: Any
+    ssl_args: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.draining = False
         #: Without a log there is no need to format its lines.
         self.logs_requests = options.get("log", "default") is not None
-        wrap = getattr(self, "wrap_socket", None)
-        if wrap is not None:
-            vars(self)["wrap_socket"] = self._timed(wrap)
+        #: Greenlets that wait for a TLS handshake.
+        self._shaking: set[Any] = set()
 
-    def _timed(self, wrap: Callable[..., Any]) -> Callable[..., Any]:
-        def wrap_in_time(sock: Any, **options: Any) -> Any:
-            try:
-                with Timeout(self.handshake_timeout):
-                    return wrap(sock, **options)
-            except Timeout:
-                sock.close()
-                raise ssl.SSLError("the TLS handshake did not come in time") from None
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """Serve a connection with TLS; one whose handshake fails, or does not come in time, just ends."""
+        greenlet = gevent.getcurrent()
+        self._shaking.add(greenlet)
+        try:
+            with Timeout(GRACE if self.draining else self.handshake_timeout, TimeoutError("it did not come in time")):
+                secure = self.wrap_socket(client_socket, **self.ssl_args)
+        except OSError as error:
+            log.info("no TLS handshake with %s: %s", address, error)
+            return
+        finally:
+            self._shaking.discard(greenlet)
+        with secure:
+            self.handle(secure, address)
 
-        return wrap_in_time
+    def end_handshakes(self) -> None:
+        """End the connections of which the TLS handshake has not come yet."""
+        for greenlet in list(self._shaking):
+            gevent.kill(greenlet, TimeoutError("the server stops"))
 
 
 def adopt_gevent_websocket() -> None:
@@ -284,15 +311,20 @@ def register(extension: SocketIO, prefix: str) -> None:
     extensions.add(extension)
 
 
-def close_idle_connections() -> None:
-    """End the keep-alive connections on which no request is under way."""
-    for handler in list(_idle):
+def close_connections(*phases: str) -> None:
+    """End the connections that are about this (see :attr:`Handler.phase`)."""
+    for handler in list(_handlers):
         sock = getattr(handler, "socket", None)
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                log.debug("an idle connection had already ended")
+        if sock is not None and handler.phase in phases:
+            _cut(sock)
+
+
+def _cut(sock: Any) -> None:
+    try:
+        # Not SSLSocket's: it pulls the TLS from under who is reading or writing.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        log.debug("a connection had already ended")
 
 
 def warn_unpatched() -> None:
@@ -391,5 +423,5 @@ def stop(extension: SocketIO) -> None:
             gevent.sleep(0.01)
     server.stop_accepting()
     extension.engine.abandon()
-    close_idle_connections()
+    close_connections("idle")
     server.stop(timeout=0.1)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_socketio_py import SocketIO, handover, wsgi_server
-from flask_socketio_py.handover import HandedSocket, Handover, PywsgiHost, decode, find, request_head
+from flask_socketio_py.handover import GunicornHost, HandedSocket, Handover, PywsgiHost, decode, find
 
 
 @pytest.fixture
@@ -132,6 +133,57 @@ def test_bodies(workers, size, chunked):
         assert talk_over(two.server.server_port, sent[:cut], sent[cut:]).endswith(b"\r\n\r\nok")
 
 
+def test_a_client_that_has_said_all_it_will_is_answered(workers):
+    one, two = workers
+    url = opened(one)
+    with socket.create_connection(("127.0.0.1", two.server.server_port), 20) as sock:
+        sock.sendall(http(f"POST {url} HTTP/1.1", body=b"42[]"))
+        sock.shutdown(socket.SHUT_WR)
+        received = b""
+        while data := sock.recv(65536):
+            received += data
+    assert received.endswith(b"\r\n\r\nok")
+
+
+SMUGGLED = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+AMBIGUOUS = [
+    ("Content-Length: 4", "Transfer-Encoding: chunked"),
+    ("Transfer-Encoding: chunked", "Content-Length: 4"),
+    ("Content-Length: 4", "Content-Length: 31"),
+    ("Content-Length: 4, 4",),
+    ("Content-Length: +4",),
+    ("Content-Length : 4",),
+    ("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
+    ("Transfer-Encoding: xchunked",),
+    ("Transfer-Encoding: chunked, identity",),
+    ("X: y", " Content-Length: 4"),
+    ("Host: b",),
+    ("Content-Length: 4\rX: y",),
+    ("Content-Length: \xb2",),
+]
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS, ids=repr)
+def test_what_could_be_read_in_two_ways_is_not_handed_over(workers, lines):
+    one, two = workers
+    url = opened(one)
+    head = "\r\n".join([f"POST {url} HTTP/1.1", "Host: a", *lines, "", ""])
+    received = talk_over(two.server.server_port, (head + "42[]" + SMUGGLED).encode("latin-1"))
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert one.seen == two.seen == []
+
+
+@pytest.mark.parametrize("line", ["Content_Length: 40", "Transfer_Encoding: chunked", "X-Content-Length: 40"])
+def test_what_frames_nothing_here_frames_nothing_there(workers, line):
+    one, two = workers
+    url = opened(one)
+    sent = http(f"POST {url} HTTP/1.1", line, body=b"42[]") + http("GET / HTTP/1.1", CLOSE)
+    received = talk_over(two.server.server_port, sent)
+    answers = [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 ")[1:]]
+    assert answers == [b"ok", b"one"]
+
+
 def test_expect_100_is_answered_once(workers):
     one, two = workers
     url = opened(one)
@@ -183,30 +235,6 @@ def test_a_request_for_another_worker_is_refused(workers):
         one.handover._receive(theirs, json.dumps(meta).encode() + b"\n")
     ours.close()
     theirs.close()
-
-
-HEADERS = {"HTTP_HOST": "a", "HTTP_X_ONE": "1", "CONTENT_LENGTH": "3", "CONTENT_TYPE": "text/plain", "HTTP_EXPECT": "x"}
-ENVIRON = {"REQUEST_METHOD": "POST", "RAW_URI": "/a%20b?sid=1", "SERVER_PROTOCOL": "HTTP/1.1", **HEADERS}
-
-
-def test_a_head_from_what_gunicorn_made_of_it():
-    lines = request_head(ENVIRON).split(b"\r\n")
-    assert lines[0] == b"POST /a%20b?sid=1 HTTP/1.1"
-    assert sorted(lines[1:-2]) == [b"Content-Length: 3", b"Content-Type: text/plain", b"Host: a", b"X-One: 1"]
-    assert lines[-2:] == [b"", b""]
-    proxied = {
-        **ENVIRON,
-        **{"PROXY_PROTOCOL": "TCP4", "REMOTE_ADDR": "1.2.3.4", "REMOTE_PORT": "5"},
-        **{"PROXY_ADDR": "6.7.8.9", "PROXY_PORT": "10"},
-    }
-    assert request_head(proxied).startswith(b"PROXY TCP4 1.2.3.4 6.7.8.9 5 10\r\nPOST ")
-
-
-@given(st.text(st.characters(max_codepoint=255)))
-def test_no_value_becomes_two_headers(value):
-    head = request_head({**ENVIRON, "HTTP_X_ONE": value})
-    assert head.count(b"\r\n") <= 6
-    assert head.count(b"\n") == head.count(b"\r\n") == head.count(b"\r")
 
 
 def meta(**changes):
@@ -281,6 +309,12 @@ def test_several_addresses_go_to_the_server_that_listens_there():
         (("1.2.3.4", 82), "first"),
     ):
         assert handover._matching(servers, addresses, local) == expected
+
+
+def test_gunicorns_uwsgi_protocol_is_not_handed_over():
+    worker = SimpleNamespace(cfg=SimpleNamespace(protocol="uwsgi"), sockets=[], worker_connections=10)
+    with pytest.raises(OSError, match="uwsgi"):
+        GunicornHost(worker)
 
 
 def test_there_are_no_siblings_under_other_servers():

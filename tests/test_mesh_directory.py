@@ -98,6 +98,7 @@ def test_what_dead_masters_left_is_removed_and_nothing_else(place):
     for path in (left, reused, alive, serving, *others):
         path.mkdir(0o700)
         socket_at(path / "killed").close()
+    socket_at(left / ".hidden").close()  # killed before it was to be found
     listening = socket_at(serving / "serves")
     listening.listen()
     own = place / "flask_socketio_py-4194306-1"
@@ -115,3 +116,43 @@ def test_of_another_users_nothing_is_removed(place, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     mesh_directory.clean(str(place / "own"))
     assert left.exists()
+
+
+def test_only_sockets_are_removed(place):
+    """A file refuses to be connected to like a dead socket."""
+    own = place / "flask_socketio_py-4194306-1"
+    left = place / "flask_socketio_py-4194305-1"
+    for path in (own, left):
+        path.mkdir(0o700)
+        (path / "file").write_text("precious")
+        (path / "link").symlink_to(path / "file")
+        (path / "folder").mkdir()
+        socket_at(path / "killed").close()
+        (path / "to a socket").symlink_to(path / "killed")
+    mesh_directory.clean(str(own))
+    for path in (own, left):
+        assert sorted(entry.name for entry in path.iterdir()) == ["file", "folder", "link", "to a socket"]
+
+
+def test_one_that_is_being_made_is_left_alone(place):
+    own = place / "flask_socketio_py-4194306-1"
+    own.mkdir(0o700)
+    socket_at(own / ".hidden").close()  # bound, and about to listen
+    mesh_directory.clean(str(own))
+    assert (own / ".hidden").exists()
+
+
+@pytest.mark.parametrize("mode", [0o701, 0o770])
+def test_what_looks_like_one_of_ours_is_left_alone(place, mode):
+    """A link that leads elsewhere, or a directory that others may write to: who knows whose files are in it."""
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir(0o700)
+    (place / "flask_socketio_py-4194305-1").symlink_to(elsewhere)
+    open_to_others = place / "flask_socketio_py-4194304-1"
+    open_to_others.mkdir()
+    open_to_others.chmod(mode)
+    for path in (elsewhere, open_to_others):
+        socket_at(path / "killed").close()
+    mesh_directory.clean(str(place / "own"))
+    for path in (elsewhere, open_to_others):
+        assert [entry.name for entry in path.iterdir()] == ["killed"]

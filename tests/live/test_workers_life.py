@@ -122,9 +122,9 @@ def test_a_killed_worker_takes_only_its_own_sessions_along(kind):
             caller.join(20)
             assert caller.error is None or isinstance(caller.error, OSError | http.client.HTTPException)
             assert not isinstance(caller.error, TimeoutError)
-            # Its session is there, also where a connection was cut: on a busy machine the killed worker may just have
+            # Its session goes on, also where a connection was cut: on a busy machine the killed worker may just have
             # accepted one of everybody's.
-            caller.poller.post(b'42["nobody"]')
+            caller.poller.call_after_a_cut()
 
 
 def test_official_clients_of_a_killed_worker_come_back(js):
@@ -142,8 +142,12 @@ def test_official_clients_of_a_killed_worker_come_back(js):
             assert client.call("pid") != killed
         for pid in set(by_pid) - {killed}:
             for client in by_pid[pid]:
-                assert client.call("pid") == pid
-                assert not client.found("disconnect")
+                # On a busy machine the killed worker may just have accepted this one's connection, too: then it comes
+                # back like the killed one's.
+                lost = client.found("disconnect")
+                assert {entry["reason"] for entry in lost} <= {"transport error", "transport close"}
+                client.wait("connect", 1 + len(lost))
+                assert client.call("pid") == pid or client.found("disconnect")
         js.forget_clients()
 
 
