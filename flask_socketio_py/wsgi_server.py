@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import errno
-import functools
 import logging
 import signal
 import ssl
@@ -24,6 +23,7 @@ from gevent.ssl import SSLContext
 from geventwebsocket.handler import WebSocketHandler
 
 from . import config, handover
+from .headers import Headers, HeadTooLargeError
 from .websocket import handshake
 
 if TYPE_CHECKING:
@@ -40,10 +40,6 @@ extensions: weakref.WeakSet[SocketIO] = weakref.WeakSet()
 #: Of connections that the server still holds: each puts itself in, and takes itself out.
 _handlers: set[Handler] = set()
 
-#: Headers that say where a request ends, or whom it is for: a second one is a trick.
-_DECISIVE = frozenset(("content-length", "transfer-encoding", "host"))
-MAX_HEADERS = 100
-MAX_HEAD = 65536
 #: Bytes of an unread body that are skipped to keep a connection alive.
 MAX_SKIPPED = 65536
 #: Seconds a stopping server gives handlers and answers under way.
@@ -58,80 +54,8 @@ _SERVER_OPTIONS = (
 _RUN_OPTIONS = ("debug", "use_reloader", "reloader_options", "log_output", "header_timeout", "idle_timeout")
 
 
-class HeadTooLargeError(ValueError):
-    """More header lines, or bytes of them, than we read."""
-
-
 class HeadTimeoutError(Timeout):
     """The head of a request did not arrive in time."""
-
-
-class Headers:
-    """The header lines of a request, as pywsgi asks for them. ``http.client`` would cost a tenth of a millisecond."""
-
-    status = ""
-
-    def __init__(self, fp: Any, seekable: int = 0) -> None:
-        #: The lines as they came.
-        self.headers: list[str] = []
-        self._values: dict[str, str] = {}
-        #: The names that WSGI gives them, and their values: what pywsgi would find by taking the lines apart again.
-        self.variables: list[tuple[str, str]] = []
-        size = 0
-        while True:
-            line = fp.readline(MAX_HEAD + 1)
-            size += len(line)
-            if size > MAX_HEAD or len(self.headers) > MAX_HEADERS:
-                raise HeadTooLargeError("the head of the request is too large")
-            if line in (b"\r\n", b"\n"):
-                break
-            if not line.endswith(b"\n"):
-                raise ValueError("the head of the request is not complete")
-            self._add(line.decode("latin-1"))
-        self.typeheader = self._values.get("content-type")
-        if "transfer-encoding" in self._values and "content-length" in self._values:
-            raise ValueError("Content-Length and Transfer-Encoding in one request")
-
-    def _add(self, line: str) -> None:
-        name, colon, value = line.partition(":")
-        if line[0] in " \t" or not colon or not name or name != name.strip():
-            raise ValueError("a header line that is none")
-        self.headers.append(line)
-        name, variable = _names(name)
-        value = value.strip()
-        if name in _DECISIVE:
-            if name in self._values:
-                raise ValueError(f"{name} twice in one request")
-            if name == "content-length" and not (value.isascii() and value.isdigit() and len(value) < 20):
-                raise ValueError("a Content-Length that is no number")
-            if name == "transfer-encoding" and value.lower() != "chunked":
-                raise ValueError("an unknown Transfer-Encoding")
-        self._values[name] = value
-        if variable is not None:
-            self.variables.append((variable, value))
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The (last) value of a header."""
-        return self._values.get(name.lower(), default)
-
-    getheader = get
-
-    def __delitem__(self, name: str) -> None:
-        del self._values[name.lower()]
-
-    def items(self) -> list[tuple[str, str]]:
-        """Names and values, for access logs."""
-        return list(self._values.items())
-
-
-@functools.lru_cache(1024)
-def _names(name: str) -> tuple[str, str | None]:
-    """A header's name in lower case, and as a variable of WSGI: none for one with ``_``, which could pose as another,
-    nor for the two that have names of their own there.
-    """
-    lower = name.lower()
-    hidden = "_" in name or lower in ("content-type", "content-length")
-    return lower, None if hidden else f"HTTP_{name.replace('-', '_').upper()}"
 
 
 class Handler(WebSocketHandler):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extension.net import request, running
-from flask_socketio_py.wsgi_server import MAX_HEAD, MAX_HEADERS, Headers, HeadTooLargeError
+from flask_socketio_py.headers import MAX_HEAD, MAX_HEADERS, Headers, HeadTooLargeError
 
 GOOD = [
     (b"\r\n", {}),
