@@ -230,6 +230,8 @@ class Namespace:
 
         def expect(socket: Socket, ack_id: int) -> None:
             nonlocal missing
+            if not socket.connected:
+                return  # not let in yet: perhaps it never will be, and the others would wait for it
             missing += 1
             asked.append((socket, ack_id))
             socket.expect(ack_id, settle)

@@ -238,6 +238,69 @@ def test_servers_talk(servers):
     assert servers.applications[0].heard == [("/chat", ("x",))]
 
 
+def in_a_thread(function):
+    """What a function returns in a thread of the system, while the hub goes on."""
+    return gevent.get_hub().threadpool.apply(function)
+
+
+def test_other_threads_emit_and_ask(servers, pair):
+    (first, here), (second, there) = pair
+    start = everybody(servers.servers[0])
+    in_a_thread(lambda: [start.emit("n", number) for number in range(20)])
+    expected = [["n", number] for number in range(20)]
+    assert got(first, 20) == got(second, 20) == expected
+    assert in_a_thread(lambda: {socket.id for socket in start.fetch_sockets()}) == {here.id, there.id}
+    assert in_a_thread(start.count) == 2
+    in_a_thread(lambda: start.to(there.id).sockets_join("red"))
+    wait_until(lambda: "red" in there.rooms, "it has joined")
+    answers = in_a_thread(lambda: servers.servers[0].of("/").shared.server_side_emit(["who"], wait=True))
+    assert (list(answers), answers.complete) == ([{"name": "server 1", "args": []}], True)
+    called, asked = [], everybody(servers.servers[0], there.id)
+    in_a_thread(lambda: asked.emit("question", callback=lambda *args: called.append(args)))
+    answer_question(second, "yes")
+    wait_until(lambda: called == [("yes",)], "it is called")
+    asking = gevent.spawn(in_a_thread, lambda: asked.timeout(60).emit_with_ack("question"))
+    answer_question(second, "again")
+    assert asking.get(timeout=20) == ["again"]
+
+
+def answer_question(peer, value):
+    [text] = wait_until(lambda: [text for text in peer.texts() if "question" in text], "it is asked")
+    peer.push(f'3{text[1:].split("[")[0]}["{value}"]')
+
+
+def test_a_callback_for_one_client_is_done_with_its_answer(servers, pair):
+    _, (second, there) = pair
+    called = []
+    everybody(servers.servers[0], there.id).emit("question", callback=lambda *args: called.append(args))
+    timers = long_timers()
+    answer_question(second, "yes")
+    wait_until(lambda: called == [("yes",)], "it is called")
+    assert servers.servers[0].cluster._open == {}
+    wait_until(lambda: long_timers() < timers, "no timer is left")
+
+
+def test_who_is_not_let_in_yet_is_not_waited_for(servers, pair):
+    _, (second, _) = pair
+    gate = gevent.event.Event()
+    servers.applications[1].guards["/chat"] = lambda socket, auth: gate.wait()
+    second.push("0/chat,")
+    assert servers.servers[1].of("/chat").sockets
+    asking = BroadcastOperator(servers.servers[0].of("/chat")).timeout(20)
+    try:
+        assert asking.emit_with_ack("question") == []
+    finally:
+        gate.set()
+
+
+def test_what_a_client_was_sent_in_place_of_binary_data_breaks_nobody(servers, pair):
+    (first, _), (second, _) = pair
+    data = {"_placeholder": True, "num": 7}
+    with pytest.raises(ValueError, match="_placeholder"):
+        everybody(servers.servers[0]).emit("x", data, b"\1")
+    nothing_more(servers, first, second)
+
+
 def test_a_server_that_leaves_is_not_waited_for(servers, pair):
     first, second = servers.servers
     second.close()

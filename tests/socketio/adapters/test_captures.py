@@ -71,7 +71,7 @@ def other_id(data, old, new):
 
 
 def ours(operation):
-    """The id of a request as we would have it: the answers to the classic adapter's requests don't say what they are."""
+    """The id of a request as we would have it: by its first letter an answer shows to what it is one."""
     letters = {Fetch: "f", ServerEvent: "e", Count: "n"}
     return letters.get(type(operation), "b") + operation.request_id
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from greenlet import getcurrent
 
 from ....errors import ClusterError, PacketError
 from .. import shapes
+from ..complaints import Complaints
 from .link import Status, worst
 from .publisher import Publisher
 from .subscriber import Subscriber
@@ -31,8 +31,6 @@ CHANNEL = "socket.io"
 MAX_SIZE = 10_000_000
 #: Seconds to wait for Redis where somebody waits for us.
 PATIENCE = 2.0
-#: Seconds between two log lines about what can't be read.
-LOG_EVERY = 60.0
 
 
 class Bus:
@@ -59,7 +57,7 @@ class Bus:
         self._sharded = sharded
         self._uid = ""
         self._uid_of = 0
-        self._logged = float("-inf")
+        self._complaints = Complaints(log)
         #: Messages that could not be read.
         self.malformed = 0
         self.closed = False
@@ -121,15 +119,13 @@ class Bus:
         if self.closed:
             return
         try:
+            if len(data) > self._max_size:
+                raise PacketError("it is larger than the option max_cluster_message_size")
             self._hear_checked(channel, data)
         except PacketError as error:
             self.malformed += 1
-            now = time.monotonic()
-            if now - self._logged >= LOG_EVERY:
-                self._logged = now
-                log.warning(
-                    "a message on the channel %.200r can't be read: %s (%d so far)", channel, error, self.malformed
-                )
+            text = "a message on the channel %.200r can't be read: %s (%d so far)"
+            self._complaints.warn(str(error), text, channel, error, self.malformed)
 
 
 def told_channel(prefix: str, *names: Any) -> bytes | None:
