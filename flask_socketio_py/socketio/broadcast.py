@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .acks import DEFAULT, LONGEST, Answers, Settle, call_later, call_once, call_when_all, wait_for_all
+from .acks import DEFAULT, LONGEST, Answers, Elsewhere, Settle, call_once, call_when_all, wait_for_all
 from .adapters.local import LocalAdapter, Room
-from .adapters.operations import Ack, Reply
-from .adapters.shapes import is_socket_id
 
 if TYPE_CHECKING:
     from .cluster_adapter import ClusterAdapter
@@ -251,22 +249,11 @@ class BroadcastOperator(Audience):
         """Let the clients of other servers answer, too, for as long as acknowledgements are waited for by default."""
         server = self.namespace.server
         timeout = server.options.default_ack_timeout or LONGEST
-        alone = len(self.rooms) == 1 and is_socket_id(self.rooms[0])
-
-        def ask(cluster: ClusterAdapter) -> None:
-            def on_reply(reply: Reply) -> None:
-                if isinstance(reply, Ack):
-                    settle([reply.value] if reply.args is None else reply.args)
-                    if alone:  # else nobody knows how many are still to come
-                        for end in ends:
-                            end()
-
-            ends = [cluster.ask(event, args, self, timeout, on_reply)]
-            server.in_home_thread_do(lambda: ends.append(call_later(timeout, ends[0])))
-
         for cluster in self.namespace.clusters:
             if not cluster.all_here(self.rooms):
-                ask(cluster)
+                elsewhere = Elsewhere(settle)
+                elsewhere.end = cluster.ask(event, args, self, timeout, elsewhere.on_reply)
+                server.in_home_thread_do(elsewhere.begin, cluster.cluster.requests_timeout, timeout)
 
     def send(self, *args: Any) -> None:
         """Emit a ``message`` event."""
