@@ -98,6 +98,18 @@ def _event(data: Any) -> list[Any]:
     return data
 
 
+def check_event(name: Any) -> None:
+    """Check the name of an event that is to be emitted.
+
+    Raises:
+        TypeError, ValueError: it is no text, or a reserved one.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an event must be a string, not {type(name).__name__}")
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is a reserved event name")
+
+
 def split_query(namespace: str) -> tuple[str, dict[str, str]]:
     """The namespace and the auth of a CONNECT of protocol 4, which is ``/namespace?name=value`` and has no data.
 

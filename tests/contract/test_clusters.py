@@ -3,107 +3,15 @@
 Two or three servers, real clients without a network. What only some wires can is marked in ``cluster_kinds.py``.
 """
 
-import gc
-
 import gevent
 import pytest
 
-from contract.application import Application, Peer, serve
+from contract.application import Peer
 from contract.waiting import wait_until
 from flask_socketio_py import BroadcastTimeoutError
-from flask_socketio_py.socketio.broadcast import BroadcastOperator
 from flask_socketio_py.socketio.remote_socket import RemoteSocket
 
-from .cluster_kinds import KINDS
-
-
-class Answering(Application):
-    """Answers server events; remembers which came."""
-
-    def __init__(self, name):
-        super().__init__(("/", "/chat"))
-        self.name = name
-        self.heard = []
-
-    def server_event_handler(self, namespace, event):
-        if event != "who":
-            return None
-
-        def who(*args):
-            self.heard.append((namespace, args))
-            return {"name": self.name, "args": list(args)}
-
-        return who
-
-
-class Servers:
-    """Servers of one cluster, each with an application of its own."""
-
-    def __init__(self, kind, count, **options):
-        self.kind = kind
-        self.applications = [Answering(f"server {number}") for number in range(count)]
-        self.servers = [
-            serve(application, dialect=kind.dialect(), requests_timeout=2.0, **options)
-            for application in self.applications
-        ]
-        for server in self.servers:
-            server.of("/chat")
-            server.cluster.start()
-        wait_until(self._know_each_other, "the servers know each other")
-
-    def _know_each_other(self):
-        return all(server.cluster.others("/") == len(self.servers) - 1 for server in self.servers)
-
-    def __iter__(self):
-        return iter(self.servers)
-
-    def close(self):
-        for server in self.servers:
-            server.close()
-
-
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def kind(request):
-    with request.param() as kind:
-        yield kind
-
-
-@pytest.fixture
-def servers(kind):
-    servers = Servers(kind, 2)
-    yield servers
-    servers.close()
-
-
-@pytest.fixture
-def pair(servers):
-    """A client of each server."""
-    first, second = (Peer(server) for server in servers)
-    return (first, first.join()), (second, second.join())
-
-
-def everybody(server, *rooms):
-    return BroadcastOperator(server.of("/"), rooms)
-
-
-def got(peer, count=1):
-    """The next events of a client, without the offset that recovery appends."""
-    found = []
-
-    def enough():
-        found.extend(peer.events())
-        return len(found) >= count
-
-    wait_until(enough, f"{count} events")
-    return found
-
-
-def nothing_more(servers, *peers):
-    """What was sent before this reaches everybody before this does."""
-    servers.servers[0].to("/").emit("the end")
-    for peer in peers:
-        assert got(peer) == [["the end"]]
-
+from .cluster_servers import Servers, everybody, got, long_timers, nothing_more
 
 DATA = [1, "text é", [None, True, 1.5], {"a": {"b": [b"\0\1\xff", "x"]}}, b"", "😀"]
 
@@ -238,84 +146,6 @@ def test_servers_talk(servers):
     assert servers.applications[0].heard == [("/chat", ("x",))]
 
 
-def in_a_thread(function):
-    """What a function returns in a thread of the system, while the hub goes on."""
-    return gevent.get_hub().threadpool.apply(function)
-
-
-def test_other_threads_emit_and_ask(servers, pair):
-    (first, here), (second, there) = pair
-    start = everybody(servers.servers[0])
-    in_a_thread(lambda: [start.emit("n", number) for number in range(20)])
-    expected = [["n", number] for number in range(20)]
-    assert got(first, 20) == got(second, 20) == expected
-    assert in_a_thread(lambda: {socket.id for socket in start.fetch_sockets()}) == {here.id, there.id}
-    assert in_a_thread(start.count) == 2
-    in_a_thread(lambda: start.to(there.id).sockets_join("red"))
-    wait_until(lambda: "red" in there.rooms, "it has joined")
-    answers = in_a_thread(lambda: servers.servers[0].of("/").shared.server_side_emit(["who"], wait=True))
-    assert (list(answers), answers.complete) == ([{"name": "server 1", "args": []}], True)
-    called, asked = [], everybody(servers.servers[0], there.id)
-    in_a_thread(lambda: asked.emit("question", callback=lambda *args: called.append(args)))
-    answer_question(second, "yes")
-    wait_until(lambda: called == [("yes",)], "it is called")
-    asking = gevent.spawn(in_a_thread, lambda: asked.timeout(60).emit_with_ack("question"))
-    answer_question(second, "again")
-    assert asking.get(timeout=20) == ["again"]
-
-
-def answer_question(peer, value):
-    [text] = wait_until(lambda: [text for text in peer.texts() if "question" in text], "it is asked")
-    peer.push(f'3{text[1:].split("[")[0]}["{value}"]')
-
-
-def test_a_callback_for_one_client_is_done_with_its_answer(servers, pair):
-    _, (second, there) = pair
-    called = []
-    everybody(servers.servers[0], there.id).emit("question", callback=lambda *args: called.append(args))
-    timers = long_timers()
-    answer_question(second, "yes")
-    wait_until(lambda: called == [("yes",)], "it is called")
-    wait_until(lambda: servers.servers[0].cluster._open == {}, "nobody waits any more")
-    wait_until(lambda: long_timers() <= timers - 2, "no timer is left")
-
-
-def test_a_callback_for_many_is_called_for_each(servers, pair):
-    """Also where the room has a name that might be a client's."""
-    (first, here), (second, there) = pair
-    third = Peer(servers.servers[1])
-    called = []
-    for socket in (here, there, third.join()):
-        socket.join("a-room-of-20-letters")
-    wait_until(lambda: everybody(servers.servers[0], "a-room-of-20-letters").count() == 3, "they are there")
-    everybody(servers.servers[0], "a-room-of-20-letters").emit("question", callback=called.append)
-    for number, peer in enumerate((first, second, third)):
-        answer_question(peer, number)
-        wait_until(lambda number=number: called[-1:] == [str(number)], "it is called")
-    wait_until(lambda: servers.servers[0].cluster._open == {}, "nobody waits any more")
-
-
-def test_who_is_not_let_in_yet_is_not_waited_for(servers, pair):
-    _, (second, _) = pair
-    gate = gevent.event.Event()
-    servers.applications[1].guards["/chat"] = lambda socket, auth: gate.wait()
-    second.push("0/chat,")
-    assert servers.servers[1].of("/chat").sockets
-    asking = BroadcastOperator(servers.servers[0].of("/chat")).timeout(20)
-    try:
-        assert asking.emit_with_ack("question") == []
-    finally:
-        gate.set()
-
-
-def test_what_a_client_was_sent_in_place_of_binary_data_breaks_nobody(servers, pair):
-    (first, _), (second, _) = pair
-    data = {"_placeholder": True, "num": 7}
-    with pytest.raises(ValueError, match="_placeholder"):
-        everybody(servers.servers[0]).emit("x", data, b"\1")
-    nothing_more(servers, first, second)
-
-
 def test_a_server_that_leaves_is_not_waited_for(servers, pair):
     first, second = servers.servers
     second.close()
@@ -363,9 +193,3 @@ def test_nothing_is_kept_of_questions_that_all_have_answered(servers, pair):
     assert asking.get(timeout=20) == ["yes"]
     wait_until(lambda: long_timers() < timers, "the timer is closed")
     assert not there._acks
-
-
-def long_timers():
-    """Timers of acks.py that still run, by their callbacks."""
-    timers = [item for item in gc.get_objects() if type(item).__name__ == "timer" and item.callback is not None]
-    return sum(getattr(timer.callback, "__module__", None) == "flask_socketio_py.socketio.acks" for timer in timers)

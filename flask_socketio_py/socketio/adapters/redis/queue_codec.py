@@ -123,7 +123,7 @@ class QueueCodec:
             fields["volatile"] = b"true"
         if not operation.compress:
             fields["compress"] = b"false"
-        if len(args) == 1 and args[0] is None:
+        if args and fields["data"] == b"[null]":
             fields["arguments"] = b"1"  # python-socketio takes one null for no argument
         if callback is not None:
             fields["counts"] = b"true"
