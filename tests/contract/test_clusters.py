@@ -164,9 +164,17 @@ def test_what_cannot_be_sent_is_the_callers_mistake(servers, pair):
     nothing_more(servers, first, second)
 
 
-def test_a_room_is_a_string_there(servers, pair):
-    with pytest.raises(TypeError, match="in a cluster a room must be a string"):
-        everybody(servers.servers[0]).sockets_join(("a", 1))
+def test_a_room_is_a_string_or_a_number_there(servers, pair):
+    (_, here), (second, there) = pair
+    for wrong in (("a", 1), None, b"a", 1.5, True):
+        with pytest.raises(TypeError, match="in a cluster a room must be a string, or a whole number"):
+            everybody(servers.servers[0]).sockets_join((wrong,) if type(wrong) is not tuple else [wrong])
+    everybody(servers.servers[0]).sockets_join(5)
+    wait_until(lambda: 5 in there.rooms and 5 in here.rooms, "joined")
+    here.leave(5)
+    wait_until(lambda: everybody(servers.servers[0], 5).count() == 1, "it is found")
+    everybody(servers.servers[0], 5).emit("five")
+    assert got(second) == [["five"]]
 
 
 def test_a_server_that_does_not_answer(kind):

@@ -5,9 +5,7 @@ says, but anybody with access to Redis could: it breaks no connection of an offi
 import msgpack
 import pytest
 
-from tests.live.cluster import Cluster, until_equal
-from tests.live.test_cluster_node import NODE_ADAPTER
-from tests.redis_server import RedisServer
+from tests.live.cluster import official_and_ours, until_equal
 
 #: The official adapter, and the URL's parts here.
 KINDS = {"specific": "redis", "sharded": "redis+sharded"}
@@ -15,9 +13,7 @@ KINDS = {"specific": "redis", "sharded": "redis+sharded"}
 
 @pytest.fixture(scope="module", params=KINDS)
 def running(request, javascript):
-    if not NODE_ADAPTER.is_dir():
-        pytest.skip("missing: @socket.io/redis-adapter (npm install --prefix tests)")
-    with RedisServer() as redis, Cluster(redis, request.param, KINDS[request.param]).running() as cluster:
+    with official_and_ours(request.param, KINDS[request.param]) as cluster:
         yield cluster
 
 
