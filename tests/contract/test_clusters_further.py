@@ -130,3 +130,16 @@ def test_what_a_client_was_sent_in_place_of_binary_data_breaks_nobody(servers, p
     with pytest.raises(ValueError, match="_placeholder"):
         everybody(servers.servers[0]).emit("x", data, b"\1")
     nothing_more(servers, first, second)
+
+
+def test_a_question_that_is_given_up_leaves_nothing(servers, pair):
+    (_, here), (_, there) = pair
+    first, start = servers.servers[0], everybody(servers.servers[0])
+    questions = [start.timeout(60).emit_with_ack, start.fetch_sockets, start.count, first.of("/").shared.room_sizes]
+    asking = [gevent.spawn(ask, *(["question"] if ask == questions[0] else [])) for ask in questions]
+    asking.append(gevent.spawn(first.of("/").shared.server_side_emit, ["who"], True))
+    gevent.sleep(0)
+    gevent.killall(asking)
+    assert first.cluster._open == {}
+    assert not here._acks
+    assert there.connected
