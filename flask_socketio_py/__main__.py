@@ -128,14 +128,7 @@ def _emit(options: argparse.Namespace) -> int:
     queue = options.queue or os.environ.get(QUEUE_VARIABLE)
     if not queue:
         raise CommandError(f"--queue is missing: the servers' message_queue; or set {QUEUE_VARIABLE}")
-    args = []
-    for text in options.data:
-        try:
-            args.append(json.loads(text))
-        except (ValueError, RecursionError):
-            raise CommandError(
-                f"{text[:80]!r} is not JSON; a text has quotes of its own, as in '\"{text[:20]}\"'"
-            ) from None
+    args = [_value(sys.stdin.read() if text == "-" else text) for text in options.data]
 
     from .emitter import Emitter
     from .errors import ClusterError
@@ -146,6 +139,19 @@ def _emit(options: argparse.Namespace) -> int:
     except (ClusterError, ValueError) as error:
         raise CommandError(str(error)) from None
     return 0
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise CommandError(
+            f"{text[:80]!r} is not JSON; a text has quotes of its own, as in '\"{text[:20]}\"'"
+        ) from None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _install_client(options: argparse.Namespace) -> int:
@@ -178,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
 
     emit = commands.add_parser("emit", help="emit an event to the clients of servers that have a message_queue")
     emit.add_argument("event", help="the name of the event")
-    emit.add_argument("data", metavar="JSON", nargs="*", help="its arguments, each in JSON")
+    emit.add_argument(
+        "data", metavar="JSON", nargs="*", help="its arguments, each in JSON; - reads one from standard input"
+    )
     emit.add_argument("--room", action="append", default=[], help="to the clients in this room; may be repeated")
     emit.add_argument(
         "--except", dest="excepted", metavar="ROOM", action="append", default=[], help="not to those; may be repeated"

@@ -105,7 +105,13 @@ def tell(options: Options, further: Callable[[Any], Any] | None = None) -> Tell 
     url = options.message_queue
     if not url or not isinstance(url, str):
         return None
-    return Outsider(url, channel=options.channel, max_size=options.max_cluster_message_size, default=further).tell
+    return Outsider(
+        url,
+        channel=options.channel,
+        max_size=options.max_cluster_message_size,
+        default=further,
+        default_parser=options.parser == "default",
+    ).tell
 
 
 def set_level(name: str, wanted: Any) -> None:

@@ -3,6 +3,7 @@
 A server of ours in this process, over each dialect; the emitters in threads or processes of their own, as in real life.
 """
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -286,8 +287,9 @@ def test_the_command_emits(url, client, capsys, monkeypatch):
     assert outside(main, ["emit", "not red", "--except", "red"]) == 0
     assert outside(main, ["emit", "chat", "--namespace", "/chat"]) == 0
     assert outside(main, ["emit", "elsewhere", "--channel", "other"]) == 0
-    assert outside(main, ["emit", "last"]) == 0
-    assert events(client, 3) == [["news", {"a": [1, None]}, "é"], ["red"], ["last"]]
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"long": true}\n'))
+    assert outside(main, ["emit", "last", "-1", "-"]) == 0
+    assert events(client, 3) == [["news", {"a": [1, None]}, "é"], ["red"], ["last", -1, {"long": True}]]
     assert capsys.readouterr().out == ""
 
 
@@ -296,6 +298,7 @@ def test_the_command_emits(url, client, capsys, monkeypatch):
     [
         (["x"], "--queue is missing"),
         (["x", "text", "--queue", "redis://"], "'text' is not JSON; a text has quotes of its own, as in '\"text\"'"),
+        (["x", "NaN", "--queue", "redis://"], "'NaN' is not JSON"),
         (["x", "--queue", "amqp://:secret@h"], "the URL of the message queue: "),
         (["disconnect", "--queue", "redis://"], "'disconnect' is a reserved event name"),
         (["x", "--queue", "redis://:secret@127.0.0.1:1"], "PUBLISH failed"),

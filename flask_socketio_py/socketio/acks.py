@@ -122,6 +122,51 @@ class Answers:
         return list(waiting)
 
 
+class Elsewhere:
+    """The acknowledgements of one emit by clients of other servers: each is passed on to ``settle`` as it comes.
+
+    Nobody counted the servers that were asked, for that takes a moment; but in the time that servers get to answer all
+    have said how many clients they asked. ``end`` ends the asking; it may be called again.
+    """
+
+    def __init__(self, settle: Settle) -> None:
+        self._settle = settle
+        self._asked = 0
+        self._answered = 0
+        self._counted = False
+        self._cancel: Callable[[], None] | None = None
+        self.end: Callable[[], None] = _nothing
+
+    def begin(self, counted_in: float, timeout: float) -> None:
+        """The time runs: in seconds until all have said how many they asked, and until nobody waits any more."""
+        self._cancel = call_later(timeout, self.end)
+        call_later(min(counted_in, timeout), self._all_counted)
+
+    def on_reply(self, reply: Any) -> None:
+        """Another server says how many it asked, or passes an answer on."""
+        if isinstance(reply, AckCount):
+            self._asked += reply.total
+        elif isinstance(reply, Ack):
+            self._answered += 1
+            self._settle([reply.value] if reply.args is None else reply.args)
+        self._end_if_done()
+
+    def _all_counted(self) -> None:
+        self._counted = True
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        # Where nobody said that he asked somebody, there may be servers that never say so.
+        if self._counted and 0 < self._asked <= self._answered:
+            self.end()
+            if self._cancel is not None:
+                self._cancel()
+
+
+def _nothing() -> None:
+    """Nothing was asked yet."""
+
+
 def wait_for_all(server: Server, ask: Callable[[Answers], None], timeout: float | None) -> list[Any]:
     """Ask many and block until all have answered.
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .acks import DEFAULT, LONGEST, Answers, Settle, call_later, call_once, call_when_all, wait_for_all
+from .acks import DEFAULT, LONGEST, Answers, Elsewhere, Settle, call_once, call_when_all, wait_for_all
 from .adapters.local import LocalAdapter, Room
-from .adapters.operations import Ack, Reply
 
 if TYPE_CHECKING:
     from .cluster_adapter import ClusterAdapter
@@ -250,15 +249,11 @@ class BroadcastOperator(Audience):
         """Let the clients of other servers answer, too, for as long as acknowledgements are waited for by default."""
         server = self.namespace.server
         timeout = server.options.default_ack_timeout or LONGEST
-
-        def on_reply(reply: Reply) -> None:
-            if isinstance(reply, Ack):
-                settle([reply.value] if reply.args is None else reply.args)
-
         for cluster in self.namespace.clusters:
             if not cluster.all_here(self.rooms):
-                end = cluster.ask(event, args, self, timeout, on_reply)
-                server.in_home_thread_do(call_later, timeout, end)
+                elsewhere = Elsewhere(settle)
+                elsewhere.end = cluster.ask(event, args, self, timeout, elsewhere.on_reply)
+                server.in_home_thread_do(elsewhere.begin, cluster.cluster.requests_timeout, timeout)
 
     def send(self, *args: Any) -> None:
         """Emit a ``message`` event."""

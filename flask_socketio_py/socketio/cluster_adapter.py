@@ -23,6 +23,7 @@ from .adapters.operations import (
     ServerAnswer,
     ServerEvent,
 )
+from .adapters.shapes import told_rooms
 from .broadcast import BroadcastOperator, Flags, FoundSockets
 from .remote_socket import RemoteSocket
 
@@ -99,13 +100,11 @@ class ClusterAdapter:
         """Check rooms that sockets shall join.
 
         Raises:
-            TypeError, ValueError: as for the LocalAdapter; or a room that is no string, which no other server would
-                understand.
+            TypeError, ValueError: as for the LocalAdapter; or a room that is neither a string nor a whole number, which
+                no other server would understand.
         """
         self.here.check_rooms(rooms)
-        for room in rooms:
-            if not isinstance(room, str):
-                raise TypeError(f"in a cluster a room must be a string, not {type(room).__name__}")
+        told_rooms(rooms)
 
     def fetch_sockets(self, rooms: Collection[Room], except_: Collection[Room], local: bool = False) -> list[Any]:
         """The connected sockets in any of the rooms (none: all), without those in the excepted rooms.

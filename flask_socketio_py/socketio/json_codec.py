@@ -24,6 +24,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BINARY = (bytes, bytearray, memoryview)
 
 
+#: orjson has forms of its own for these, others have others.
+_ONLY_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 TOO_DEEP = "the data is nested too deeply to be sent, or contains itself"
 
 
@@ -109,6 +111,15 @@ class ModuleCodec:
             return self._loads(text)
         except (ValueError, RecursionError) as error:
             raise PacketError("not JSON") from error
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it means the same in JSON and in MessagePack, whoever encodes it. (Not that it is all that does.)"""
+    try:
+        orjson.dumps(value, None, _ONLY_PLAIN)
+    except TypeError:
+        return False
+    return True
 
 
 def form_of(value: Any, further: Callable[[Any], Any] | None = None) -> Any:

@@ -21,7 +21,8 @@ from .adapters.recovery import Recovery
 from .adapters.recovery_store import RecoveryStore
 from .broadcast import Flags
 from .cluster_adapter import ClusterAdapter
-from .parser import Parser, decode_message
+from .json_codec import JsonCodec, is_plain
+from .parser import DefaultParser, Parser, decode_message
 
 if TYPE_CHECKING:
     from .server import Server
@@ -38,7 +39,7 @@ class Namespace:
     ``template`` is the name under which its handlers are registered: its own, or that of what made it.
     """
 
-    __slots__ = ("ack_ids", "adapter", "log", "name", "prefix", "server", "shared", "template", "watched")
+    __slots__ = ("_direct", "ack_ids", "adapter", "log", "name", "prefix", "server", "shared", "template", "watched")
 
     def __init__(self, server: Server, name: str, template: str) -> None:
         self.server = server
@@ -55,6 +56,9 @@ class Namespace:
         self.adapter = LocalAdapter(recovery)
         #: The same namespace on all servers of a cluster; ``None`` without one.
         self.shared: ClusterAdapter | None = None if server.cluster is None else ClusterAdapter(server.cluster, self)
+        # Whether other servers may be told plain data as they are given.
+        codec = server.parser.codec if type(server.parser) is DefaultParser else None
+        self._direct = server.cluster is not None and server.cluster.log is None and type(codec) is JsonCodec
         #: One counter for emits and broadcasts, so that one encoded packet can ask many sockets.
         self.ack_ids = itertools.count(1)
         #: How many sockets want to see what is emitted to them.
@@ -110,7 +114,11 @@ class Namespace:
             ack_id = next(self.ack_ids)
         elif self.shared is not None and not flags.local:
             # Everybody shall be sent the same, whatever stands for a date on the way; and what can't be is told nobody.
-            told = self.fixed(event, args)
+            told = args
+            if self._direct and is_plain(args):
+                packet.check_event(event)
+            else:
+                told = self.fixed(event, args)
             if self.shared.broadcast(event, told, rooms, excepted, flags):
                 return  # it will be received like those of the others
         self._emit_here(event, args, rooms, excepted, flags, ack_id, expect)
@@ -230,6 +238,8 @@ class Namespace:
 
         def expect(socket: Socket, ack_id: int) -> None:
             nonlocal missing
+            if not socket.connected:
+                return  # not let in yet: perhaps it never will be, and the others would wait for it
             missing += 1
             asked.append((socket, ack_id))
             socket.expect(ack_id, settle)
@@ -304,10 +314,7 @@ class ParentNamespace:
 
 
 def _encode(parser: Parser, prefix: bytes, event: Any, args: Sequence[Any], ack_id: int | None) -> PreparedMessage:
-    if not isinstance(event, str):
-        raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
-    if event in packet.RESERVED:
-        raise ValueError(f"{event!r} is a reserved event name")
+    packet.check_event(event)
     return parser.encode_event(prefix, [event, *args], ack_id)
 
 

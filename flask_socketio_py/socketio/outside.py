@@ -88,10 +88,7 @@ class OutsideNamespace:
             raise RuntimeError(f"acknowledgements are not supported: {_NO_CLIENTS}")
         if flags.local:
             raise RuntimeError(f"there are no local clients: {_NO_CLIENTS}")
-        if not isinstance(event, str):
-            raise TypeError(f"the name of an event must be a string, not {type(event).__name__}")
-        if event in packet.RESERVED:
-            raise ValueError(f"{event!r} is a reserved event name")
+        packet.check_event(event)
         self._tell(Broadcast([event, *args], rooms, excepted, flags.volatile, flags.compress))
 
     def check_rooms(self, rooms: Collection[Room]) -> None:

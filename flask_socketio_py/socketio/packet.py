@@ -25,6 +25,8 @@ MAX_DEPTH = 200
 #: Values that the query of a CONNECT may have.
 MAX_QUERY_FIELDS = 100
 
+#: What stands for a piece of binary data, in JSON: never within a text, where the quotes would be escaped.
+_PLACEHOLDER = b'"_placeholder":true'
 # Digits are ASCII; the namespace ends at the first comma, or with the packet. Bounded, so that int() stays cheap.
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{0,20})", re.DOTALL)
 
@@ -96,6 +98,18 @@ def _event(data: Any) -> list[Any]:
     return data
 
 
+def check_event(name: Any) -> None:
+    """Check the name of an event that is to be emitted.
+
+    Raises:
+        TypeError, ValueError: it is no text, or a reserved one.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an event must be a string, not {type(name).__name__}")
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is a reserved event name")
+
+
 def split_query(namespace: str) -> tuple[str, dict[str, str]]:
     """The namespace and the auth of a CONNECT of protocol 4, which is ``/namespace?name=value`` and has no data.
 
@@ -157,6 +171,12 @@ def _binary(kind: bytes, head: bytes, body: bytes, attachments: tuple[bytes, ...
             f"{len(attachments)} pieces of binary data in one event: "
             f"official clients refuse more than {MAX_ATTACHMENTS}; "
             "join them into one, or send several events"
+        )
+    if body.count(_PLACEHOLDER) > len(attachments):
+        # Perhaps a client's: it would end the connections of all who are sent it.
+        raise ValueError(
+            "data with a key '_placeholder' that is true can't be sent beside binary data: "
+            "clients would take it for a piece of that"
         )
     return PreparedMessage(b"%b%d-%b%b" % (kind, len(attachments), head, body), attachments)
 

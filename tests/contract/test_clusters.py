@@ -3,107 +3,15 @@
 Two or three servers, real clients without a network. What only some wires can is marked in ``cluster_kinds.py``.
 """
 
-import gc
-
 import gevent
 import pytest
 
 from contract.application import Application, Peer, serve
 from contract.waiting import wait_until
 from flask_socketio_py import BroadcastTimeoutError
-from flask_socketio_py.socketio.broadcast import BroadcastOperator
 from flask_socketio_py.socketio.remote_socket import RemoteSocket
 
-from .cluster_kinds import KINDS
-
-
-class Answering(Application):
-    """Answers server events; remembers which came."""
-
-    def __init__(self, name):
-        super().__init__(("/", "/chat"))
-        self.name = name
-        self.heard = []
-
-    def server_event_handler(self, namespace, event):
-        if event != "who":
-            return None
-
-        def who(*args):
-            self.heard.append((namespace, args))
-            return {"name": self.name, "args": list(args)}
-
-        return who
-
-
-class Servers:
-    """Servers of one cluster, each with an application of its own."""
-
-    def __init__(self, kind, count, **options):
-        self.kind = kind
-        self.applications = [Answering(f"server {number}") for number in range(count)]
-        self.servers = [
-            serve(application, dialect=kind.dialect(), requests_timeout=2.0, **options)
-            for application in self.applications
-        ]
-        for server in self.servers:
-            server.of("/chat")
-            server.cluster.start()
-        wait_until(self._know_each_other, "the servers know each other")
-
-    def _know_each_other(self):
-        return all(server.cluster.others("/") == len(self.servers) - 1 for server in self.servers)
-
-    def __iter__(self):
-        return iter(self.servers)
-
-    def close(self):
-        for server in self.servers:
-            server.close()
-
-
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def kind(request):
-    with request.param() as kind:
-        yield kind
-
-
-@pytest.fixture
-def servers(kind):
-    servers = Servers(kind, 2)
-    yield servers
-    servers.close()
-
-
-@pytest.fixture
-def pair(servers):
-    """A client of each server."""
-    first, second = (Peer(server) for server in servers)
-    return (first, first.join()), (second, second.join())
-
-
-def everybody(server, *rooms):
-    return BroadcastOperator(server.of("/"), rooms)
-
-
-def got(peer, count=1):
-    """The next events of a client, without the offset that recovery appends."""
-    found = []
-
-    def enough():
-        found.extend(peer.events())
-        return len(found) >= count
-
-    wait_until(enough, f"{count} events")
-    return found
-
-
-def nothing_more(servers, *peers):
-    """What was sent before this reaches everybody before this does."""
-    servers.servers[0].to("/").emit("the end")
-    for peer in peers:
-        assert got(peer) == [["the end"]]
-
+from .cluster_servers import Servers, everybody, got, long_timers, nothing_more
 
 DATA = [1, "text é", [None, True, 1.5], {"a": {"b": [b"\0\1\xff", "x"]}}, b"", "😀"]
 
@@ -247,7 +155,7 @@ def test_a_server_that_leaves_is_not_waited_for(servers, pair):
 
 
 def test_its_state_can_be_seen_and_every_change_is_told(kind):
-    server = serve(dialect=kind.dialect())
+    server = serve(Application(("/",)), dialect=kind.dialect())
     told = []
     server.cluster.watch.on_change = told.append
     assert server.cluster.watch.status.state == "idle"
@@ -273,9 +181,17 @@ def test_what_cannot_be_sent_is_the_callers_mistake(servers, pair):
     nothing_more(servers, first, second)
 
 
-def test_a_room_is_a_string_there(servers, pair):
-    with pytest.raises(TypeError, match="in a cluster a room must be a string"):
-        everybody(servers.servers[0]).sockets_join(("a", 1))
+def test_a_room_is_a_string_or_a_number_there(servers, pair):
+    (_, here), (second, there) = pair
+    for wrong in (("a", 1), None, b"a", 1.5, True):
+        with pytest.raises(TypeError, match="in a cluster a room must be a string, or a whole number"):
+            everybody(servers.servers[0]).sockets_join((wrong,) if type(wrong) is not tuple else [wrong])
+    everybody(servers.servers[0]).sockets_join(5)
+    wait_until(lambda: 5 in there.rooms and 5 in here.rooms, "joined")
+    here.leave(5)
+    wait_until(lambda: everybody(servers.servers[0], 5).count() == 1, "it is found")
+    everybody(servers.servers[0], 5).emit("five")
+    assert got(second) == [["five"]]
 
 
 def test_a_server_that_does_not_answer(kind):
@@ -302,9 +218,3 @@ def test_nothing_is_kept_of_questions_that_all_have_answered(servers, pair):
     assert asking.get(timeout=20) == ["yes"]
     wait_until(lambda: long_timers() < timers, "the timer is closed")
     assert not there._acks
-
-
-def long_timers():
-    """Timers of acks.py that still run, by their callbacks."""
-    timers = [item for item in gc.get_objects() if type(item).__name__ == "timer" and item.callback is not None]
-    return sum(getattr(timer.callback, "__module__", None) == "flask_socketio_py.socketio.acks" for timer in timers)

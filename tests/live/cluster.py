@@ -14,9 +14,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from tests.live.jsclient import JS, Client, Driver, pack, unpack
 from tests.live.servers import ROOT, Server, wait_for
 from tests.redis_server import RedisServer
+
+NODE_ADAPTER = JS.parents[1] / "node_modules" / "@socket.io" / "redis-adapter"
 
 
 class NodeServer(Server):
@@ -101,6 +105,15 @@ class Cluster:
 
     def others(self, member: Member) -> list[Member]:
         return [other for other in self.members if other is not member]
+
+
+@contextlib.contextmanager
+def official_and_ours(adapter: str, url_parts: str) -> Iterator[Cluster]:
+    """A cluster with a Redis of its own; ``url_parts`` stands before ``://`` in our URL."""
+    if not NODE_ADAPTER.is_dir():
+        pytest.skip("missing: @socket.io/redis-adapter (npm install --prefix tests)")
+    with RedisServer() as redis, Cluster(redis, adapter, url_parts).running() as cluster:
+        yield cluster
 
 
 def until_equal(found: Callable[[], Any], expected: Any) -> None:

@@ -4,11 +4,9 @@ import subprocess
 
 import pytest
 
-from tests.live.cluster import Cluster, until_equal
+from tests.live.cluster import official_and_ours, until_equal
 from tests.live.jsclient import JS
-from tests.redis_server import RedisServer
 
-NODE_ADAPTER = JS.parents[1] / "node_modules" / "@socket.io" / "redis-adapter"
 #: The official adapter, and the parts of the URL before ``://`` that ask for it here.
 KINDS = {"classic": "redis", "sharded": "redis+sharded", "streams": "redis+streams"}
 DATA = [1, -1.5, "text é 😀", None, True, {"a": [b"\0\1\xff", {"b": b""}]}, [], 2**40]
@@ -19,9 +17,7 @@ pytestmark = pytest.mark.usefixtures("javascript")
 
 @pytest.fixture(scope="module", params=KINDS)
 def running(request, javascript):
-    if not NODE_ADAPTER.is_dir():
-        pytest.skip("missing: @socket.io/redis-adapter (npm install --prefix tests)")
-    with RedisServer() as redis, Cluster(redis, request.param, KINDS[request.param]).running() as cluster:
+    with official_and_ours(request.param, KINDS[request.param]) as cluster:
         yield cluster
 
 

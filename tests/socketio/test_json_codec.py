@@ -9,11 +9,12 @@ import math
 import uuid
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flask_socketio_py.errors import PacketError
-from flask_socketio_py.socketio.json_codec import JsonCodec, ModuleCodec
+from flask_socketio_py.socketio.json_codec import JsonCodec, ModuleCodec, is_plain
+from flask_socketio_py.socketio.msgpack_codec import NOTEPACK_3, MsgpackCodec
 
 from .values import binary, exactly, nested, pieces_of, texts, values
 
@@ -290,3 +291,31 @@ def _finite(value):
     if isinstance(value, dict | list):
         return all(map(_finite, value.values() if isinstance(value, dict) else value))
     return not isinstance(value, float) or math.isfinite(value)
+
+
+@given(values)
+def test_what_is_plain_is_the_same_in_both_encodings(value):
+    """So servers of a cluster may be told it as it is: what they decode is what a client is sent here."""
+    assume(is_plain(value))
+    packer = MsgpackCodec(NOTEPACK_3)
+    told = packer.decode(packer.encode([value]))
+    assert exactly(told) == exactly(CODEC.decode(CODEC.encode([value])[0].decode()))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"x",
+        datetime.date(2023, 11, 14),
+        datetime.datetime(2023, 11, 14),
+        2**64,
+        {1: 2},
+        "\ud800",
+        User("x"),
+        object(),
+        {1},
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_each_has_in_its_own_way_is_not_plain(value):
+    assert not is_plain([{"a": value}])

@@ -94,6 +94,17 @@ def test_a_packet_is_written(text, kind, namespace, ack_id, data, attachments):
     assert message.attachments == attachments
 
 
+@pytest.mark.parametrize("data", [{"_placeholder": True}, [{"a": {"num": 0, "_placeholder": True, "b": 1}}]])
+def test_what_looks_like_a_piece_of_binary_data_is_not_sent_beside_some(data):
+    """Clients would read something else, or end the connection. Without binary data it is data like any other."""
+    for kind in (EVENT, ACK):
+        with pytest.raises(ValueError, match="can't be sent beside binary data"):
+            encode(kind, "/", 1, ("x", b"1", data))
+        assert b"_placeholder" in encode(kind, "/", 1, ("x", data)).text
+    harmless = ['"_placeholder":true', {"_placeholder": 1}, {"_placeholder": False}, {'"_placeholder"': True}]
+    assert encode(EVENT, "/", None, ("x", b"1", harmless)).attachments == (b"1",)
+
+
 @pytest.mark.parametrize(("text", "kind", "namespace", "ack_id", "data", "attachments"), CASES)
 def test_a_packet_is_read(text, kind, namespace, ack_id, data, attachments):
     got = decode(text)

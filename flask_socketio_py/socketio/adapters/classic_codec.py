@@ -92,6 +92,10 @@ class ClassicCodec:
         """
         return self.msgpack.encode([uid, _packet(namespace, broadcast), _options(broadcast)])
 
+    def broadcast_head(self, uid: str) -> bytes:
+        """What the broadcasts of a server begin with."""
+        return b"\x93" + self.msgpack.encode(uid)
+
     def decode_broadcast(self, data: bytes) -> tuple[str | None, str, Broadcast]:
         """Who says it, in which namespace, and what.
 

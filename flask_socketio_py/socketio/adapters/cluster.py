@@ -18,6 +18,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from .cluster_status import ClusterStatus, State, Watch, now
+from .complaints import Complaints
 from .operations import (
     Ack,
     AckCount,
@@ -57,7 +58,9 @@ Receive = Callable[[str, Operation, Any, "str | None"], None]
 
 
 class Dialect(Protocol):
-    """How the servers of a cluster talk. Implemented by ``memory`` and ``redis/*``; called in the hub's thread."""
+    """How the servers of a cluster talk. Implemented by ``memory`` and ``redis/*``. Called in the hub's thread, but for
+    ``publish`` and ``others``: whatever thread emits or asks.
+    """
 
     #: Whether it keeps a log: then a broadcast is received by its own server, too, in the one order of the log, and is
     #: not done before. The connection state of clients is kept there as well (``recovery``).
@@ -123,6 +126,14 @@ class StatusDialect(Protocol):
         """Call ``changed()`` in the hub's thread whenever :attr:`status` may be another. Called before the start."""
 
 
+@runtime_checkable
+class RoomReader(Protocol):
+    """A dialect whose channels tell for which room a broadcast is: what is for nobody here need not be decoded."""
+
+    #: ``(namespace, room)``: whether somebody here may be meant. Must not raise.
+    concerns: Callable[[str, str], bool]
+
+
 class _Open:
     """A request that waits for replies."""
 
@@ -136,8 +147,11 @@ class Cluster:
     def __init__(self, server: Server, dialect: Dialect, requests_timeout: float = REQUESTS_TIMEOUT) -> None:
         self.server = server
         self.dialect = dialect
+        if isinstance(dialect, RoomReader):
+            dialect.concerns = self.concerns
         self.requests_timeout = requests_timeout
         self._open: dict[str, _Open] = {}
+        self._complaints = Complaints(log)
         self._started_in = 0
         self._closed = False
         #: Notices how the others can be reached.
@@ -270,6 +284,11 @@ class Cluster:
 
     # -- what others tell --------------------------------------------------------------------------------------------
 
+    def concerns(self, name: str, room: str) -> bool:
+        """Whether a broadcast to one room may be for somebody here, or for somebody who may come back."""
+        namespace = self.server.namespaces.get(name)
+        return namespace is not None and (namespace.log is not None or namespace.adapter.has_room(room))
+
     def receive(self, name: str, operation: Operation, reply_to: Any = None, offset: str | None = None) -> None:
         """Another server says something. Called in the hub: must not block and must not raise."""
         try:
@@ -287,7 +306,8 @@ class Cluster:
                 self.dialect.reply(name, reply_to, AckCount(operation.request_id, 0))
         except (TypeError, ValueError) as error:
             # The other's mistake, or something of ours that can't be told: a traceback would help nobody.
-            log.warning("what another server said could not be done: %s: %s", type(operation).__name__, error)
+            kind = type(operation).__name__
+            self._complaints.warn(kind, "what another server said could not be done: %s: %s", kind, error)
         except Exception:
             log.exception("what another server said could not be done: %s", type(operation).__name__)
 
@@ -330,7 +350,7 @@ class Cluster:
                 try:
                     self.dialect.reply(namespace.name, reply_to, Ack(request_id, args[0] if args else None, args))
                 except (TypeError, ValueError) as error:
-                    log.warning("an acknowledgement could not be passed on: %s", error)
+                    self._complaints.warn("Ack", "an acknowledgement could not be passed on: %s", error)
 
         asked = namespace.receive_with_ack(operation, on_ack, operation.timeout or self.requests_timeout)
         self.dialect.reply(namespace.name, reply_to, AckCount(request_id, asked))

@@ -90,6 +90,10 @@ class ClusterCodec:
         kind, data = message_of(operation, self.json)
         return {"type": kind, "data": data, "uid": uid, "nsp": namespace}
 
+    def marks(self, uid: str) -> tuple[bytes, bytes]:
+        """What stands at the end of the messages of a server, but for the namespace: in JSON, and in MessagePack."""
+        return f'"uid":"{uid}","nsp":'.encode(), b"\xa3uid" + self.msgpack.encode(uid) + b"\xa3nsp"
+
     def decode(self, data: bytes) -> Message:
         """The message.
 

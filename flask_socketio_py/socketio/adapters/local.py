@@ -218,6 +218,15 @@ class LocalAdapter:
 
     # -- fan-out -----------------------------------------------------------------------------------------------------
 
+    def has_room(self, name: str) -> bool:
+        """Whether anybody is in the room that is called so in the name of a channel: a text, or a number."""
+        if name in self.sockets or name in self.rooms:
+            return True
+        try:
+            return float(name) in self.rooms
+        except ValueError:
+            return False
+
     def targets(self, rooms: Collection[Room], except_: Iterable[Room] = ()) -> list[Any]:
         """The sockets in any of the rooms (none given: all), each once, without those in the excepted rooms."""
         if not rooms:

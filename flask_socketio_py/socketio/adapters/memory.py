@@ -31,9 +31,11 @@ class MemoryDialect:
         self._hall = hall
         self._receive: Receive | None = None
         self._namespaces: set[str] = set()
+        self._loop: Any = None
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
+        self._loop = get_hub().loop
         self._hall.members.append(self)
 
     def add_namespace(self, name: str) -> None:
@@ -43,7 +45,7 @@ class MemoryDialect:
         self._namespaces.discard(name)
 
     def publish(self, namespace: str, operation: Request) -> None:
-        for member in self._hall.members:
+        for member in list(self._hall.members):
             if member is not self:
                 member.hear(namespace, copy.deepcopy(operation), self)
 
@@ -58,8 +60,8 @@ class MemoryDialect:
             self._hall.members.remove(self)
 
     def hear(self, namespace: str, operation: Operation, sender: MemoryDialect) -> None:
-        """Another member says something; it is heard in the hub's next turn."""
-        get_hub().loop.run_callback(self._deliver, namespace, operation, sender)
+        """Another member says something, in any thread; it is heard in the hub's next turn."""
+        self._loop.run_callback_threadsafe(self._deliver, namespace, operation, sender)
 
     def _deliver(self, namespace: str, operation: Operation, sender: MemoryDialect) -> None:
         if self._receive is not None and self in self._hall.members:

@@ -7,6 +7,7 @@ checked piece by piece, so that no malformed message goes further than here.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
@@ -19,6 +20,8 @@ from .operations import Broadcast, Counted, Rooms
 EVENT, BINARY_EVENT = 2, 5
 #: Characters that the ids of requests and servers may have; the official ones have 6 or 16.
 MAX_ID = 100
+#: The id of a socket, here, in Node and in python-socketio.
+_SOCKET_ID = re.compile(r"[\w-]{20}", re.ASCII)
 
 
 def encode(json: JsonCodec, msgpack: MsgpackCodec, message: dict[str, Any]) -> bytes:
@@ -163,7 +166,7 @@ def heard_broadcast(packet: Any, options: Any, request_id: str | None = None) ->
     if packet.get("type") not in (EVENT, BINARY_EVENT):
         raise PacketError("a packet that is no event")
     flags = options.get("flags")
-    flags = {} if flags is None else heard_map(flags)
+    flags = {} if flags in (None, []) else heard_map(flags)  # PHP has an empty list for an empty map
     return Broadcast(
         heard_event(packet.get("data")),
         heard_rooms(options.get("rooms")),
@@ -191,6 +194,11 @@ def heard_seconds(milliseconds: Any) -> float | None:
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         return None
     return milliseconds / 1000 if 0 < milliseconds < 2**53 else None
+
+
+def is_socket_id(room: Any) -> bool:
+    """Whether a room looks like a socket's own: then there is one in it, if any."""
+    return isinstance(room, str) and _SOCKET_ID.fullmatch(room) is not None
 
 
 def is_uid(value: Any) -> TypeGuard[str]:

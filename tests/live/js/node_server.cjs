@@ -10,6 +10,8 @@ const { pack, unpack } = require("./wire.cjs");
 const [port, redisUrl, adapter, name, options = "{}"] = process.argv.slice(2);
 const ADAPTERS = {
   classic: (pub, sub) => require("@socket.io/redis-adapter").createAdapter(pub, sub),
+  specific: (pub, sub) =>
+    require("@socket.io/redis-adapter").createAdapter(pub, sub, { publishOnSpecificResponseChannel: true }),
   sharded: (pub, sub) => require("@socket.io/redis-adapter").createShardedAdapter(pub, sub),
   streams: (pub) => require("@socket.io/redis-streams-adapter").createAdapter(pub),
 };

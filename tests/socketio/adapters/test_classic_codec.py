@@ -50,6 +50,12 @@ def test_a_broadcast_of_an_emitter_for_old_servers():
     assert CODEC.decode_broadcast(data) == ("emitter", "/", Broadcast(["x", b"\1"], ("a",)))
 
 
+def test_a_broadcast_of_the_emitter_for_php():
+    """Its empty map is an empty list."""
+    data = CODEC.msgpack.encode(["emitter", {"type": 2, "data": ["x"]}, {"rooms": [], "flags": []}])
+    assert CODEC.decode_broadcast(data) == ("emitter", "/", Broadcast(["x"]))
+
+
 @pytest.mark.parametrize(("data", "operation"), golden.REQUESTS)
 def test_requests_as_official_servers_send_them(data, operation):
     heard = CODEC.decode_request(data)
@@ -171,7 +177,7 @@ def test_malformed_messages_are_the_peers_mistake():
         b'{"type":6,"data":[1]}',
         b'{"type":7,"packet":{"type":2,"data":["x"]},"opts":{"rooms":[]}}',
         b'{"type":7,"requestId":"x","packet":{"type":3,"data":["x"]},"opts":{"rooms":[]}}',
-        b'{"type":7,"requestId":"x","packet":{"type":2,"data":["x"]},"opts":{"rooms":[],"flags":[]}}',
+        b'{"type":7,"requestId":"x","packet":{"type":2,"data":["x"]},"opts":{"rooms":[],"flags":[1]}}',
         b'{"type":true,"requestId":"x"}',
         b'{"type":10,"requestId":"x"}',
     ],

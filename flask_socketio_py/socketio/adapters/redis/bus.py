@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from greenlet import getcurrent
 from ....errors import ClusterError, PacketError
 from .. import shapes
 from ..cluster_status import ClusterStatus
+from ..complaints import Complaints
 from .link import Status, summary
 from .publisher import Publisher
 from .subscriber import Subscriber
@@ -32,8 +32,6 @@ CHANNEL = "socket.io"
 MAX_SIZE = 10_000_000
 #: Seconds to wait for Redis where somebody waits for us.
 PATIENCE = 2.0
-#: Seconds between two log lines about what can't be read.
-LOG_EVERY = 60.0
 
 
 class Bus:
@@ -60,7 +58,7 @@ class Bus:
         self._sharded = sharded
         self._uid = ""
         self._uid_of = 0
-        self._logged = self._uncounted = float("-inf")
+        self._complaints = Complaints(log)
         #: Messages that could not be read.
         self.malformed = 0
         #: Hears that :attr:`status` may be another.
@@ -129,10 +127,8 @@ class Bus:
             count = self.publisher.count_subscribers(channel, sharded=self._sharded, timeout=PATIENCE)
         except ClusterError as error:
             # While they can't be reached that is known already.
-            moment = time.monotonic()
-            if self.status.connected and moment - self._uncounted >= LOG_EVERY:
-                self._uncounted = moment
-                log.warning("the other servers can't be counted: %s", error)
+            if self.status.connected:
+                self._complaints.warn("count", "the other servers can't be counted: %s", error)
             return 0
         return max(0, count - listening)
 
@@ -140,15 +136,13 @@ class Bus:
         if self.closed:
             return
         try:
+            if len(data) > self._max_size:
+                raise PacketError("it is larger than the option max_cluster_message_size")
             self._hear_checked(channel, data)
         except PacketError as error:
             self.malformed += 1
-            now = time.monotonic()
-            if now - self._logged >= LOG_EVERY:
-                self._logged = now
-                log.warning(
-                    "a message on the channel %.200r can't be read: %s (%d so far)", channel, error, self.malformed
-                )
+            text = "a message on the channel %.200r can't be read: %s (%d so far)"
+            self._complaints.warn(str(error), text, channel, error, self.malformed)
 
 
 def told_channel(prefix: str, *names: Any) -> bytes | None:

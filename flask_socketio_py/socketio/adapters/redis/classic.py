@@ -48,8 +48,14 @@ class ClassicDialect:
         self.bus = Bus(url, self._hear, max_size=max_size)
         self._codec = ClassicCodec(default)
         self._receive: Receive | None = None
+        #: Implements ``RoomReader``.
+        self.concerns: Callable[[str, str], bool] = lambda namespace, room: True
+        self._prefix = f"{self.channel}#".encode()
+        self._own = b""
         self._namespaces: set[str] = set()
         self._patterns: set[str] = set()
+        # Whether a namespace has a "#" in its name.
+        self._marked = False
         # Channel -> namespace.
         self._requests: dict[bytes, str] = {}
         self._responses: dict[bytes, str] = {}
@@ -65,6 +71,7 @@ class ClassicDialect:
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
+        self._own = self._codec.broadcast_head(self.bus.uid)
         for known in (self._namespaces, self._patterns, self._requests, self._responses):
             known.clear()
         self.bus.start()
@@ -130,6 +137,7 @@ class ClassicDialect:
         ``/a`` also matches the channels of ``/a#b``.
         """
         names = self._namespaces
+        self._marked = any("#" in name for name in names)
         wanted = {name for name in names if "#" not in name or not any(part in names for part in _before_marks(name))}
         before, self._patterns = self._patterns, wanted
         for name in before - wanted:
@@ -158,12 +166,20 @@ class ClassicDialect:
             self._hear_broadcast(channel, data)
 
     def _hear_broadcast(self, channel: bytes, data: bytes) -> None:
+        if data.startswith(self._own) or not self._concerns(channel):
+            return
         uid, namespace, broadcast = self._codec.decode_broadcast(data)
         if uid == self.bus.uid or namespace not in self._namespaces or self._receive is None:
             return
         if not channel.startswith(f"{self.channel}#{namespace}#".encode()):
             raise PacketError("a broadcast of another namespace than its channel")
         self._receive(namespace, broadcast, None, None)
+
+    def _concerns(self, channel: bytes) -> bool:
+        """Whether a broadcast on this channel may be for somebody here. As in Node, it is not read otherwise."""
+        name, mark, room = channel[len(self._prefix) : -1].decode("utf-8", "replace").partition("#")
+        # Of a namespace with a mark in its name it can't be said where it ends.
+        return not mark or name not in self._namespaces or self._marked or self.concerns(name, room)
 
 
 def _before_marks(name: str) -> list[str]:

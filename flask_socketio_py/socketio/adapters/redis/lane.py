@@ -18,9 +18,10 @@ from gevent.event import Event
 from redis.exceptions import AskError, MovedError, ResponseError, TimeoutError
 
 from ....errors import ClusterError
+from ..complaints import EVERY
 from .faults import describe, refused
 from .home import Home
-from .link import LOG_EVERY, Link, Status, call
+from .link import Link, Status, call
 from .outbox import UNANSWERED, Entry, Outbox
 from .topology import Topology
 from .urls import Address, RedisURL
@@ -269,6 +270,6 @@ class Lane:
     def _tell_lost(self) -> None:
         told, when = self._told_lost
         now = time.monotonic()
-        if self.lost > told and (not when or now - when > LOG_EVERY):
+        if self.lost > told and (not when or now - when > EVERY):
             log.warning("%s: %d messages to the other servers were lost", self._what, self.lost - told)
             self._told_lost = (self.lost, now)

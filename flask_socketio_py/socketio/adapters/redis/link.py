@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from ....errors import ClusterError
 from ..cluster_status import ClusterStatus
+from ..complaints import Complaints
 from .faults import describe
 from .urls import RedisURL
 
@@ -23,23 +24,6 @@ log = logging.getLogger(__name__)
 #: The bound of the first pause, and of any, in seconds.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
-#: Seconds between two log lines about the same kind of trouble.
-LOG_EVERY = 60.0
-
-
-class Seldom:
-    """Calling it says whether the same kind of trouble may be logged once more."""
-
-    def __init__(self) -> None:
-        self._last = float("-inf")
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if now - self._last < LOG_EVERY:
-            return False
-        self._last = now
-        return True
-
 
 State = Literal["idle", "connecting", "connected", "disconnected"]
 
@@ -86,8 +70,7 @@ class Link:
         self._on_change = on_change
         self._on_status = on_status
         self._failures = 0
-        # When each kind of refusal was logged last.
-        self._logged: dict[str, Seldom] = {}
+        self._complaints = Complaints(log)
         self.status = Status("idle", time.time(), None)
 
     @property
@@ -118,8 +101,7 @@ class Link:
     def refused(self, error: ClusterError) -> None:
         """The connection serves, but Redis refused a command that nobody waits for."""
         reason = str(error)
-        if self._logged.setdefault(reason, Seldom())():
-            log.warning("%s: %s", self._what, reason)
+        self._complaints.warn(reason, "%s: %s", self._what, reason)
         self.status = self.status._replace(error=reason)
 
     def forget(self) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from gevent.event import Event
 
 from ....errors import ClusterError, PacketError
-from .link import Link, Seldom, Status
+from ..complaints import Complaints
+from .link import Link, Status
 from .publisher import Publisher
 from .stream_log import START, Entry, Number, Seen, entry_of, number
 from .stream_reader import Entries, StreamReader
@@ -56,7 +57,7 @@ class LogReader:
         self._again = Timer()
         self._seen = Seen()
         self._repetitions: OrderedDict[str, None] = OrderedDict()
-        self._may_log = Seldom()
+        self._complaints = Complaints(log)
         #: Entries that could not be read.
         self.malformed = 0
         #: After which entry it began; ``None`` until that is known.
@@ -143,8 +144,7 @@ class LogReader:
                 self._give(identifier, entry_of(fields))
             except PacketError as error:
                 self.malformed += 1
-                if self._may_log():
-                    log.warning("an entry of the log of the cluster can't be read: %s", error)
+                self._complaints.warn("malformed", "an entry of the log of the cluster can't be read: %s", error)
             except Exception:
                 # Whatever it was: the other entries were read, too, and won't be read again.
                 log.exception("an entry of the log of the cluster could not be given on")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ... import packet
 from ...json_codec import JsonCodec
 from ...msgpack_codec import MSGPACK_JAVASCRIPT, NOTEPACK_3, MsgpackCodec
 from .. import shapes
@@ -31,8 +31,6 @@ PREFIX = "socket.io"
 #: Entries that the stream keeps, about; as its official adapter has it.
 STREAM_LENGTH = 10_000
 MAX_SIZE = 10_000_000
-#: The id of a socket: a room of its own channel in the sharded adapter's strictest mode only.
-_SID = re.compile(r"[\w-]{20}", re.ASCII)
 #: What an outsider can say: nothing that has an answer.
 Told = Broadcast | Join | Leave | Disconnect | ServerEvent
 
@@ -40,7 +38,8 @@ Told = Broadcast | Join | Leave | Disconnect | ServerEvent
 class Outsider:
     """See the module. ``channel`` is what channels and keys begin with, or the queue's channel.
 
-    ``default`` turns a value without a form on the wire into one that has, or raises TypeError.
+    ``default`` turns a value without a form on the wire into one that has, or raises TypeError. ``default_parser``:
+    whether the clients have that, which can't be sent everything that the wire can carry.
 
     Raises:
         TypeError, ValueError: for a URL that can't be meant.
@@ -53,10 +52,12 @@ class Outsider:
         channel: str | None = None,
         default: Callable[[Any], Any] | None = None,
         max_size: int = MAX_SIZE,
+        default_parser: bool = True,
     ) -> None:
         self.url = url if isinstance(url, RedisURL) else parse(url)
         self._channel = channel or (CHANNEL if self.url.dialect == "queue" else PREFIX)
         self._max_size = max_size
+        self._default_parser = default_parser
         self._client = BlockingClient(self.url)
         self._json = JsonCodec(default)
         self._warned = False
@@ -82,6 +83,9 @@ class Outsider:
         """
         if not isinstance(operation, Told) or getattr(operation, "request_id", None) is not None:
             raise RuntimeError("only a server can ask the servers of a cluster: an emitter hears no answers")
+        if self._default_parser and isinstance(operation, Broadcast):
+            # Official servers would send it, and their clients break off.
+            packet.encode_event(b"", operation.data, None, self._json)
         commands = self._write(namespace, operation)
         replies = self._client.send(*commands)
         # In a Redis Cluster, and of a room's own channel, the number of listeners says little.
@@ -107,8 +111,8 @@ class Outsider:
                 "flags": shapes.told_flags(operation),
                 "except": shapes.told_rooms(operation.excepted),
             }
-            packet = {"type": shapes.EVENT, "data": list(operation.data), "nsp": namespace}
-            return [("PUBLISH", channel, self._sized(self._notepack.encode([UID, packet, options])))]
+            told = {"type": shapes.EVENT, "data": list(operation.data), "nsp": namespace}
+            return [("PUBLISH", channel, self._sized(self._notepack.encode([UID, told, options])))]
         request = _classic_request(operation)
         body = self._sized(shapes.encode(self._json, self._notepack, request))
         return [("PUBLISH", f"{self._channel}-request#{namespace}#", body)]
@@ -117,8 +121,8 @@ class Outsider:
         body = self._sized(self._cluster_codec.encode(UID, namespace, operation))
         channel = f"{self._channel}#{namespace}#"
         if isinstance(operation, Broadcast) and len(operation.rooms) == 1:
-            room = str(operation.rooms[0])
-            if not _SID.fullmatch(room):
+            [room] = operation.rooms
+            if not shapes.is_socket_id(room):  # those have a channel in the adapter's strictest mode only
                 channel += f"{room}#"
         return [("SPUBLISH", channel, body)]
 

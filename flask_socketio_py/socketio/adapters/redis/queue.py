@@ -7,8 +7,6 @@ What the messages say is :mod:`.queue_codec`'s affair.
 
 from __future__ import annotations
 
-import logging
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -17,7 +15,6 @@ from typing import Any
 from gevent import get_hub
 from gevent.event import Event
 
-from ....errors import ClusterError, PacketError
 from .. import shapes
 from ..cluster import Receive
 from ..cluster_status import ClusterStatus
@@ -33,25 +30,15 @@ from ..operations import (
     Request,
     ServerEvent,
 )
-from .link import summary
-from .publisher import Publisher
-from .queue_codec import CHANNEL, Asker, Heard, PickledError, QueueCodec
-from .subscriber import Subscriber
+from .bus import MAX_SIZE, Bus
+from .queue_codec import CHANNEL, Asker, Heard, QueueCodec
 from .urls import RedisURL
 
-log = logging.getLogger(__name__)
-
-MAX_SIZE = 10_000_000
 #: Seconds that our own servers have to answer a roll call, and how long the answer holds.
 ROLL_CALL = 0.5
 ROLL_HOLDS = 30.0
-#: Seconds to wait for Redis where somebody waits for us.
-_PATIENCE = 2.0
-_LOG_EVERY = 60.0
 #: Questions to strangers that are remembered at once.
 _MAX_ASKED = 1000
-#: The id of a client, here and in python-socketio: then one answer is all there will be.
-_SID = re.compile(r"[\w-]{20}", re.ASCII)
 
 
 class QueueDialect:
@@ -78,16 +65,10 @@ class QueueDialect:
         default: Callable[[Any], Any] | None = None,
     ) -> None:
         self.channel = channel or CHANNEL
-        self._max_size = max_size
+        self.bus = Bus(url, self._hear, max_size=max_size)
         self._codec = QueueCodec(uuid.uuid4().hex, default)
-        self._publisher = Publisher(url, on_status=self._changed)
-        self._subscriber = Subscriber(url, self._hear, on_state=self._on_state, on_status=self._changed)
-        self._listening = Event()
         self._receive: Receive | None = None
         self._loop: Any = None
-        self._logged: dict[str, float] = {}
-        self._malformed = 0
-        self._on_status: Callable[[], Any] | None = None
         # The roll: our other servers, how many others there were in all, and when they were called.
         self._ours: set[str] = set()
         self._total = 0
@@ -98,29 +79,21 @@ class QueueDialect:
 
     @property
     def status(self) -> ClusterStatus:
-        publisher = self._publisher
-        statuses = [publisher.status, self._subscriber.status]
-        return summary(statuses, publisher.url, publisher.waiting, publisher.lost, self._malformed)
+        return self.bus.status
 
     def watch(self, changed: Callable[[], Any]) -> None:
-        self._on_status = changed
-
-    def _changed(self) -> None:
-        if self._on_status is not None:
-            self._on_status()
+        self.bus.on_status = changed
 
     # -- the seam ----------------------------------------------------------------------------------------------------
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
         self._loop = get_hub().loop
-        self._malformed = 0
         # After a fork the child is a server of its own.
         self._codec.host_id = uuid.uuid4().hex
-        self._listening = Event()
         self._ours, self._total, self._called_at, self._rolls, self._asked = set(), 0, None, [], {}
-        self._publisher.start()
-        self._subscriber.subscribe(self.channel)
+        self.bus.start()
+        self.bus.subscriber.subscribe(self.channel)
 
     def add_namespace(self, name: str) -> None:
         """All are on the one channel."""
@@ -141,21 +114,14 @@ class QueueDialect:
 
     def others(self, namespace: str) -> int:
         """How many other servers of ours there are; all strangers together are one more."""
-        if not self._listening.wait(_PATIENCE):
-            return 0
-        try:
-            total = self._publisher.count_subscribers(self.channel, timeout=_PATIENCE) - 1
-        except ClusterError as error:
-            self._warn(f"the other servers can't be counted: {error}")
-            return 0
+        total = self.bus.others(self.channel, True)
         called = self._called_at
         if total != self._total or called is None or time.monotonic() - called > ROLL_HOLDS:
             self._call_the_roll(total)
         return len(self._ours) + (1 if self._strangers else 0)
 
     def close(self) -> None:
-        self._subscriber.close()
-        self._publisher.close(_PATIENCE)
+        self.bus.close()
 
     # -- who is there ------------------------------------------------------------------------------------------------
 
@@ -167,20 +133,16 @@ class QueueDialect:
         roll = _Roll(total)
         if total > 0:
             self._rolls.append(roll)
-            self._send(self._codec.roll_call())
-            roll.complete.wait(ROLL_CALL)
-            self._rolls.remove(roll)
+            try:
+                self._send(self._codec.roll_call())
+                roll.complete.wait(ROLL_CALL)
+            finally:
+                self._rolls.remove(roll)
         self._ours, self._total, self._called_at = roll.present, total, time.monotonic()
 
-    def _on_state(self, connected: bool) -> None:
-        if connected:
-            self._listening.set()
-        else:
-            self._listening.clear()
-            self._called_at = None
-
     def _present(self, sender: str) -> None:
-        self._ours.add(sender)  # also one that was too late for the roll call
+        if len(self._ours) < self._total:  # more than listen there can't be
+            self._ours.add(sender)  # also one that was too late for the roll call
         for roll in list(self._rolls):
             roll.present.add(sender)
             if len(roll.present) >= roll.total:
@@ -194,7 +156,7 @@ class QueueDialect:
                 if len(self._asked) >= _MAX_ASKED:
                     del self._asked[next(iter(self._asked))]
                 rooms = operation.rooms
-                self._asked[operation.request_id] = len(rooms) == 1 and bool(_SID.fullmatch(str(rooms[0])))
+                self._asked[operation.request_id] = len(rooms) == 1 and shapes.is_socket_id(rooms[0])
         elif isinstance(operation, Fetch | Count | ServerEvent) and operation.request_id is not None:
             self._later(namespace, NoAnswer(operation.request_id))
 
@@ -216,26 +178,12 @@ class QueueDialect:
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _send(self, message: bytes) -> None:
-        self._publisher.send("PUBLISH", self.channel, shapes.with_size(message, self._max_size))
+        self.bus.send(self.channel, message)
 
     def _hear(self, channel: bytes, data: bytes) -> None:
         receive = self._receive
-        if receive is None:
-            return
-        if len(data) > self._max_size:
-            self._warn("a message on the queue was refused: it is larger than the option max_cluster_message_size")
-            return
-        try:
-            heard = self._codec.decode(data)
-        except PickledError:
-            self._warn(
-                "a pickled message on the queue was refused: upgrade its emitter to python-socketio 5.14 or newer"
-            )
-            return
-        except PacketError as error:
-            self._warn(f"a malformed message on the queue was refused: {error}")
-            return
-        if heard is None:
+        heard = None if receive is None else self._codec.decode(data)
+        if heard is None or receive is None:
             return
         if heard.ours and heard.reply_to is not None:
             self._present(heard.reply_to.host_id)
@@ -244,14 +192,6 @@ class QueueDialect:
             self._after_reply(heard, receive)
         elif heard.roll_call and heard.reply_to is not None:
             self._send(self._codec.here(heard.reply_to))
-
-    def _warn(self, text: str) -> None:
-        """Count, and log, but no flood: the same once a minute."""
-        self._malformed += 1
-        now = time.monotonic()
-        if now - self._logged.get(text, -_LOG_EVERY) >= _LOG_EVERY:
-            self._logged[text] = now
-            log.warning(text)
 
 
 class _Roll:

@@ -46,6 +46,8 @@ CHANNEL = "flask-socketio"
 OURS = "flask_socketio_py"
 #: Seconds for which the acknowledgements of clients are passed on to python-socketio, which names no time.
 STRANGERS_PATIENCE = 3600.0
+#: More seconds than anybody waits, and fewer than a timer could not count.
+MAX_PATIENCE = 2**43
 _PLAIN = JsonCodec()
 
 
@@ -121,7 +123,7 @@ class QueueCodec:
             fields["volatile"] = b"true"
         if not operation.compress:
             fields["compress"] = b"false"
-        if len(args) == 1 and args[0] is None:
+        if args and fields["data"] == b"[null]":
             fields["arguments"] = b"1"  # python-socketio takes one null for no argument
         if callback is not None:
             fields["counts"] = b"true"
@@ -227,7 +229,7 @@ class QueueCodec:
             PacketError: it is malformed.
         """
         if data[:1] == b"\x80":
-            raise PickledError("pickled")
+            raise PickledError("it is pickled: upgrade its emitter to python-socketio 5.14 or newer")
         message = _loaded(data)
         if not isinstance(message, dict):
             raise PacketError("not an object")
@@ -290,7 +292,9 @@ def _read_emit(message: dict[str, Any], sender: str | None) -> Heard | None:
         return Heard(namespace, Broadcast([event, *args], rooms, excepted, volatile, compress))
     ours = message.get("counts") is True
     timeout = message.get("timeout") if ours else STRANGERS_PATIENCE
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float | None) or (timeout or 1) <= 0:
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < MAX_PATIENCE
+    ):
         raise PacketError("timeout is no number above 0")
     request_id = callback[2] if isinstance(callback[2], str) else "callback"
     operation = Broadcast([event, *args], rooms, excepted, volatile, compress, request_id, timeout)

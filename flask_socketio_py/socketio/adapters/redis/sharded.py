@@ -20,6 +20,8 @@ from .urls import RedisURL
 
 #: A room whose name has the length of a socket's id counts as one, and those have no channels of their own.
 _ID_LENGTH = 20
+#: More bytes than stand at the end of a message from who says it on, but for the name of the namespace.
+_END = 40
 
 
 class ShardedDialect:
@@ -47,6 +49,7 @@ class ShardedDialect:
         self._codec = ClusterCodec(NOTEPACK_3, default)
         self._receive: Receive | None = None
         self._namespaces: set[str] = set()
+        self._own: tuple[bytes, ...] = ()
 
     @property
     def status(self) -> ClusterStatus:
@@ -59,6 +62,7 @@ class ShardedDialect:
 
     def start(self, receive: Receive) -> None:
         self._receive = receive
+        self._own = self._codec.marks(self.bus.uid)
         self._namespaces.clear()
         self.bus.start()
 
@@ -113,6 +117,10 @@ class ShardedDialect:
     # -- what others say ---------------------------------------------------------------------------------------------
 
     def _hear(self, channel: bytes, data: bytes) -> None:
+        # The end of a message says whose it is, and is hardly longer than the channel: namespace and all.
+        end = data[-len(channel) - _END :]
+        if any(mark in end for mark in self._own):
+            return
         uid, namespace, operation = self._codec.decode(data)
         if uid != self.bus.uid and namespace in self._namespaces and self._receive is not None:
             self._receive(namespace, operation, uid, None)

@@ -19,11 +19,11 @@ from .. import shapes
 from ..cluster import Receive
 from ..cluster_codec import ClusterCodec
 from ..cluster_status import ClusterStatus
+from ..complaints import Complaints
 from ..operations import Broadcast, Disconnect, Join, Leave, Reply, Request
 from ..recovery import RecoveryOptions
 from .bus import CHANNEL, MAX_SIZE, Bus, told_channel
 from .home import make_lock
-from .link import Seldom
 from .log_history import LogHistory
 from .log_reader import LogReader
 from .sessions import PATIENCE, Sessions, insist
@@ -83,7 +83,7 @@ class StreamsDialect:
         self._receive: Receive | None = None
         self._namespaces: set[str] = set()
         self._writes = self._reads = False
-        self._may_log = Seldom()
+        self._complaints = Complaints(log)
         # Broadcasts that Redis did not take.
         self._untold = 0
 
@@ -231,8 +231,8 @@ class StreamsDialect:
 
     def _lost(self, error: ClusterError) -> None:
         self._untold += 1
-        if not self.bus.closed and self._may_log():
-            log.error("broadcasts could not be told to the other servers: %s", error)
+        if not self.bus.closed:
+            self._complaints.warn("untold", "broadcasts could not be told to the other servers: %s", error)
 
     def _written(self, number: int, answer: Any) -> None:
         if isinstance(answer, ClusterError):

@@ -2,6 +2,7 @@
 
 import json
 
+import gevent
 import pytest
 from contract.application import Peer
 from contract.waiting import wait_until
@@ -154,6 +155,67 @@ def test_a_message_that_is_too_large_is_the_callers_mistake(start, server, opene
     to(node).emit("x", "y" * 500)
     assert [event[1] for event in node.got()] == ["y" * 500]
     assert len(foreigner.wait("socket.io#/#")) == 1
+
+
+def test_a_message_that_is_too_large_is_not_read(start, server, opened, caplog):
+    node, foreigner = start(max_size=1000), opened(Foreigner(server))
+    foreigner.say("socket.io#/#", broadcast("large", "y" * 1000))
+    foreigner.say("socket.io#/#", broadcast("small", "y" * 500))
+    assert [event[0] for event in node.got()] == ["small"]
+    assert "larger than the option max_cluster_message_size" in caplog.text
+
+
+def test_what_is_said_to_a_room_that_nobody_here_is_in_is_not_even_read(start, server, opened):
+    node = start(("/", "/a"), channel="mine")
+    foreigner, other = opened(Foreigner(server)), Peer(node.server)
+    named = other.join("/a")
+    node.socket.join("red", "räume 😀", "a#b", 7)
+    named.join("blue")
+    rooms = {"/": ["red", "räume 😀", "a#b", "7", "7.0", node.socket.id], "/a": ["blue", named.id]}
+    for namespace, heard in rooms.items():
+        for room in [*heard, "nobody's", "8", "blue" if namespace == "/" else "red", ""]:
+            foreigner.say(f"mine#{namespace}#{room}#", b"malformed")
+        foreigner.say(f"mine#{namespace}#", b"malformed")
+    foreigner.say("mine#/#", broadcast("the end"))
+    assert node.got() == [["the end"]]
+    assert node.dialect.bus.malformed == len(rooms["/"]) + len(rooms["/a"]) + 2
+    # Of these it can't be told where the namespace ends.
+    node.server.of("/a#b")
+    node.ready()
+    foreigner.say("mine#/#nobody's#", b"malformed")
+    foreigner.say("mine#/#", broadcast("the end"))
+    assert node.got() == [["the end"]]
+    assert node.dialect.bus.malformed == len(rooms["/"]) + len(rooms["/a"]) + 3
+
+
+def test_what_is_said_to_a_room_is_kept_for_those_who_may_come_back(server, opened):
+    recovery = {"max_disconnection_duration": 30}
+    node = opened(Node(ClassicDialect(server.url), connection_state_recovery=recovery))
+    foreigner = opened(Foreigner(server))
+    foreigner.say("socket.io#/#nobody's#", broadcast("missed", rooms=("nobody's",)))
+    foreigner.say("socket.io#/#", broadcast("the end"))
+    node.got()
+    assert [entry.rooms for entry in node.server.of("/").log._log] == [("nobody's",), ()]
+
+
+def test_what_a_server_says_itself_is_not_read_again(node, foreigner):
+    foreigner.say("socket.io#/#", node.dialect._codec.broadcast_head(node.dialect.bus.uid) + b"malformed")
+    foreigner.say("socket.io#/#", broadcast("the end"))
+    assert node.got() == [["the end"]]
+    assert node.dialect.bus.malformed == 0
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_answers_are_heard_on_both_channels(node, foreigner, server, subscribe, own):
+    """Official servers answer on the common one, or with ``publishOnSpecificResponseChannel`` on that of who asks."""
+    subscribe(server, "socket.io-request#/#")  # one more server, by Redis' count
+    asking = gevent.spawn(to(node).fetch_sockets)
+    [question] = map(json.loads, foreigner.wait("socket.io-request#/#"))
+    sockets = [{"id": "theirs", "handshake": {}, "rooms": ["theirs"], "data": {}}]
+    channel = "socket.io-response#/#" + (f"{question['uid']}#" if own else "")
+    foreigner.say(channel, json.dumps({"requestId": question["requestId"], "sockets": sockets}))
+    found = asking.get(timeout=20)
+    assert ({socket.id for socket in found}, found.complete) == ({node.socket.id, "theirs"}, True)
 
 
 def test_after_the_end_nothing_is_said(node, foreigner):

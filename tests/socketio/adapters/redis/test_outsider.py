@@ -141,6 +141,15 @@ def test_what_cannot_be_told_is_the_callers_mistake(outsider, dialect):
             made.tell("/", question)
 
 
+@pytest.mark.parametrize("dialect", [None, "sharded", "streams", "queue"])
+@pytest.mark.parametrize("args", [[b"x"] * 11, [b"x", {"_placeholder": True, "num": 5}]])
+def test_what_would_break_official_clients_is_the_callers_mistake(outsider, dialect, args):
+    with pytest.raises(ValueError, match="binary data"):
+        outsider(dialect).tell("/", Broadcast(["e", *args]))
+    outsider(dialect, default_parser=False).tell("/", Broadcast(["e", *args]))
+    outsider(dialect).tell("/", Broadcast(["e", *args[:10], args[-1]][: len(args)]))
+
+
 @pytest.mark.parametrize("dialect", ["", "+sharded", "+streams", "+queue"])
 def test_a_redis_that_is_away_is_an_error(dialect):
     with pytest.raises(ClusterError, match="failed"):

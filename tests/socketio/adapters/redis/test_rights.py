@@ -10,7 +10,7 @@ from contract.application import Application, Peer, serve
 from contract.cluster_places import documented_rules
 from contract.waiting import wait_until
 
-from flask_socketio_py.socketio.adapters.redis import bus, feed, queue, stream_pending
+from flask_socketio_py.socketio.adapters.redis import bus, feed, stream_pending
 from flask_socketio_py.socketio.adapters.redis.classic import ClassicDialect
 from flask_socketio_py.socketio.adapters.redis.queue import QueueDialect
 from flask_socketio_py.socketio.adapters.redis.sharded import ShardedDialect
@@ -39,7 +39,6 @@ def hasty(monkeypatch):
     monkeypatch.setattr(feed, "AGAIN", 0.1)
     monkeypatch.setattr(stream_pending, "OUTAGE_GRACE", 0.2)
     monkeypatch.setattr(bus, "PATIENCE", 0.2)
-    monkeypatch.setattr(queue, "_PATIENCE", 0.2)
 
 
 @pytest.mark.parametrize(("dialect", "word"), NEEDED, ids=lambda one: re.sub(r"\W+", "-", one))

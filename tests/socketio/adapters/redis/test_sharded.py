@@ -49,6 +49,21 @@ def listening(server, room):
     return subscribers(server, f"socket.io#/#{room}#", sharded=True)
 
 
+@pytest.mark.parametrize("namespace", ["/", "/räume 😀", '/"'])
+@pytest.mark.parametrize("data", [1, b"\1"])
+def test_what_a_server_says_itself_is_not_read_again(start, server, opened, namespace, data):
+    node = start(("/", namespace))
+    node.server.of(namespace)
+    node.ready()
+    foreigner = opened(Foreigner(server, sharded=True, channels=["socket.io#/#"]))
+    for uid, malformed in ((node.dialect.bus.uid, 0), (UID, 1)):
+        message = CODEC.encode(uid, namespace, Broadcast(["x", data]))
+        foreigner.say(f"socket.io#{namespace}#", b"\xc1" + message)
+        foreigner.say("socket.io#/#", broadcast("the end"))
+        assert node.got() == [["the end"]]
+        assert node.dialect.bus.malformed == malformed
+
+
 def test_the_channels_of_broadcasts(node, foreigner):
     for rooms in ((), ("a",), ("a", "b"), (5,), (LONG,), (LONG + "!",)):
         to(node, *rooms).emit("x")
