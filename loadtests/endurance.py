@@ -1,0 +1,330 @@
+"""Endurance: many clients of several gunicorn workers on one port, undisturbed, while a worker is killed, or Redis.
+
+    python loadtests/endurance.py workers [--sessions 200] [--seconds 60] [--workers 4]
+    python loadtests/endurance.py kill    [--sessions 200] [--seconds 60] [--workers 4] [--kills 1]
+    python loadtests/endurance.py redis   [--sessions 60] [--restarts 20] [--workers 2]
+
+``workers``: every event is acknowledged, in order for each client, and nobody meets an error. ``kill``: a worker is
+killed and replaced, with streams and recovery; every client comes back and receives each event of its room once.
+``redis``: Redis is killed and started again and again; every event is received once, in one order, and nothing grows.
+
+Starts what it needs on the loopback interface and ends it. Progress goes to standard error, the findings and a line PASS
+or FAIL to standard output; the exit code is 0 or 1.
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse
+import os
+import random
+import signal
+import statistics
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+
+# Not this folder, but where the package is.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from flask_socketio_py import Emitter
+from loadtests.client import POLLING, UPGRADING
+from loadtests.crowd import Member, Redelivery, together
+from tests.live.servers import Server, children
+from tests.redis_server import RedisServer
+
+APP = "loadtests.endurance_app:app"
+RECOVERY = {"max_disconnection_duration": 120}
+#: Seconds that everything under way gets to arrive in the end.
+PATIENCE = 30.0
+
+
+class Run:
+    """One run: its server, its clients, and what was wrong."""
+
+    def __init__(self, server: Server, arguments: argparse.Namespace) -> None:
+        self.server = server
+        self.arguments = arguments
+        self.members: list[Member] = []
+        self.faults: list[str] = []
+        self.started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        print(f"{time.monotonic() - self.started:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    def report_on(self, seconds: float = 5.0) -> None:
+        """Say again and again how it goes."""
+        while True:
+            gevent.sleep(seconds)
+            connected = sum(member.client.connected for member in self.members)
+            acked = sum(member.client.counts.acked for member in self.members)
+            told = sum(len(member.told) for member in self.members)
+            self.say(f"{connected} connected, {acked} acknowledgements, {told} events of the room")
+
+    def connect(self) -> None:
+        """Half polling only, half upgrading; half of the polling ones open a connection for each request."""
+        self._wait_for_workers()
+        for number in range(self.arguments.sessions):
+            transports = (POLLING, UPGRADING)[number % 2]
+            self.members.append(Member(self.server.url, number, transports, keep_alive=number % 4 != 2))
+        together(self.members, Member.connect, 10)
+        by_worker = Counter(member.worker for member in self.members)
+        self.say(f"connected; sessions by worker: {sorted(by_worker.values())}")
+        upgraded = self.eventually(lambda: all(member.upgraded for member in self.members))
+        if not upgraded:
+            self.faults.append("not everybody upgraded")
+        if len(by_worker) < 2 <= self.arguments.workers and len(self.members) > 20:
+            self.faults.append("one worker got all sessions: this shows nothing")
+
+    def _wait_for_workers(self) -> None:
+        """The first to be ready would get all clients."""
+        seen: set[str] = set()
+
+        def look(_: int) -> None:
+            seen.add(self.server.get("/worker").body.decode())
+
+        def all_serve() -> bool:
+            list(Pool(20).imap_unordered(look, range(20)))
+            return len(seen) == self.arguments.workers
+
+        if not self.eventually(all_serve):
+            self.faults.append(f"of {self.arguments.workers} workers {len(seen)} serve")
+
+    def eventually(self, condition: Any, patience: float = PATIENCE) -> bool:
+        deadline = time.monotonic() + patience
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            gevent.sleep(0.05)
+        return True
+
+    def finish_acks(self) -> None:
+        """All have stopped to emit; every acknowledgement must come now."""
+        self.eventually(lambda: not any(member.outstanding for member in self.members))
+        for member in self.members:
+            self.faults += member.ack_faults()
+
+    def finish_told(self, expected: dict[str, int]) -> None:
+        """Nobody emits to the room any more; everybody must have received each number of each speaker once."""
+        count = sum(expected.values())
+        self.eventually(lambda: all(len(member.told) >= count for member in self.members))
+        gevent.sleep(0.5)  # for what should not come
+        for member in self.members:
+            self.faults += Redelivery(expected).faults(member)
+
+    def finish_errors(self, *, calm: bool) -> None:
+        """``calm``: there was no reason for any connection to break."""
+        for member in self.members:
+            self.faults += member.errors(calm=calm)
+
+    def summary(self) -> None:
+        latencies = sorted(one for member in self.members for one in member.latencies)
+        print(f"sessions:          {len(self.members)}, half polling only, half upgraded")
+        print(f"acknowledgements:  {sum(member.client.counts.acked for member in self.members)}")
+        print(f"  asked by server: {sum(member.client.counts.answered for member in self.members)}")
+        if len(latencies) > 100:
+            print(
+                f"  took:            {statistics.median(latencies) * 1000:.1f} ms in the middle, "
+                f"{latencies[len(latencies) * 99 // 100] * 1000:.0f} ms the slowest hundredth"
+            )
+
+
+def run_workers(arguments: argparse.Namespace) -> list[str]:
+    """No Redis, no balancer, no stickiness."""
+    with Server(APP, "worker", args=("-w", str(arguments.workers))) as server:
+        run = Run(server, arguments)
+        run.connect()
+        progress = gevent.spawn(run.report_on)
+        talkers = [gevent.spawn(member.talk, 1.0) for member in run.members]
+        gevent.sleep(arguments.seconds)
+        stop(run, talkers)
+        run.finish_acks()
+        progress.kill()
+        run.finish_errors(calm=True)
+        run.summary()
+        together(run.members, Member.leave)
+    return run.faults
+
+
+def run_kill(arguments: argparse.Namespace) -> list[str]:
+    """Workers are killed, one at a time, while an emitter tells the room numbers."""
+    with RedisServer() as redis, streaming(redis, arguments) as server:
+        run = Run(server, arguments)
+        run.connect()
+        gevent.sleep(1.5)  # what a client needs to come back is kept a second after it changed
+        progress = gevent.spawn(run.report_on)
+        with Emitter(streams(redis)) as emitter:
+            told = [0]
+
+            def tell() -> None:
+                while True:
+                    emitter.to("everybody").emit("told", ["outside", told[0]])
+                    told[0] += 1
+                    gevent.sleep(1 / arguments.rate)
+
+            telling = gevent.spawn(tell)
+            talkers = [gevent.spawn(member.talk, 2.0) for member in run.members]
+            pause = arguments.seconds / (arguments.kills + 1)
+            for _ in range(arguments.kills):
+                gevent.sleep(pause)
+                kill_a_worker(run)
+            gevent.sleep(pause)
+            telling.kill()
+            if telling.exception is not None:
+                run.faults.append(f"the emitter: {telling.exception!r}")
+        stop(run, talkers)
+        if not run.eventually(lambda: all(member.client.connected for member in run.members)):
+            run.faults.append(f"{sum(not member.client.connected for member in run.members)} clients never came back")
+        run.finish_acks()
+        run.finish_told({"outside": told[0]})
+        progress.kill()
+        run.finish_errors(calm=False)
+        run.summary()
+        print(f"told to the room:  {told[0]} events")
+        together(run.members, Member.leave)
+    return run.faults
+
+
+def kill_a_worker(run: Run) -> None:
+    """Kill the one with the most sessions; returns when there are as many workers as before and all clients are back."""
+    before = set(children(run.server.pid))
+    by_worker = Counter(member.worker for member in run.members)
+    victim = max(before, key=lambda pid: by_worker[pid])
+    theirs = [member for member in run.members if member.worker == victim]
+    others = {member.number: member.client.counts.connects for member in run.members if member.worker != victim}
+    ids = {member.number: member.client.sid for member in run.members}
+    run.say(f"killing worker {victim}, which has {len(theirs)} sessions")
+    since = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    if not run.eventually(lambda: set(children(run.server.pid)) - before and len(children(run.server.pid)) == len(before)):
+        run.faults.append("gunicorn did not replace the worker")
+    run.eventually(lambda: all(member.moved_from(victim) for member in theirs))
+    run.say(f"all are back after {time.monotonic() - since:.1f} s")
+    for member in theirs:
+        if not member.client.recovered or member.client.sid != ids[member.number]:
+            run.faults.append(f"client {member.number} of the killed worker was not recovered")
+    cut = sum(member.client.counts.connects > others.get(member.number, 1_000_000) for member in run.members)
+    print(f"killed a worker:   {len(theirs)} clients came back in {time.monotonic() - since:.1f} s; of others {cut} were cut")
+
+
+def run_redis(arguments: argparse.Namespace) -> list[str]:
+    """Redis is killed and started again while clients of every worker tell the room numbers."""
+    with RedisServer(aof=True) as redis, streaming(redis, arguments) as server:
+        run = Run(server, arguments)
+        run.connect()
+        progress = gevent.spawn(run.report_on)
+        speakers = list({member.worker: member for member in run.members}.values())
+        warm_up = min(2, arguments.restarts)
+        said = Counter[str]()
+        restart_under_load(run, redis, speakers, said, warm_up)
+        before = inside(run, speakers)
+        restart_under_load(run, redis, speakers, said, arguments.restarts - warm_up)
+        after = inside(run, speakers)
+        run.finish_acks()
+        run.finish_told(dict(said))
+        progress.kill()
+        first = run.members[0].told
+        run.faults += [
+            f"client {member.number} saw another order" for member in run.members if member.told != first
+        ]
+        run.finish_errors(calm=True)
+        compare(run, before, after)
+        run.summary()
+        print(f"told to the room:  {sum(said.values())} events by {len(said)} workers over {arguments.restarts} restarts")
+        together(run.members, Member.leave)
+    return run.faults
+
+
+def restart_under_load(
+    run: Run, redis: RedisServer, speakers: list[Member], said: Counter[str], restarts: int
+) -> None:
+    telling = [gevent.spawn(member.tell, run.arguments.rate / len(speakers), said) for member in speakers]
+    for number in range(restarts):
+        gevent.sleep(random.uniform(0.3, 0.8) if run.arguments.restarts < 10 else random.uniform(0.8, 1.5))
+        redis.kill()
+        away = random.choice((0.0, 0.1, 0.5, 1.0))
+        gevent.sleep(away)
+        redis.start()
+        run.say(f"restart {number + 1} of {restarts}, away for {away} s and its start")
+    gevent.sleep(0.5)
+    stop(run, telling)
+    count = sum(said.values())
+    run.eventually(lambda: all(len(member.told) >= count for member in run.members))
+
+
+def inside(run: Run, speakers: list[Member]) -> dict[int, dict[str, int]]:
+    """What each worker holds while nothing happens: the least of a few looks."""
+    gevent.sleep(1.0)
+    looks = [[member.client.call("inside") for member in speakers] for _ in range(3)]
+    return {
+        one[0]["pid"]: {name: min(look[name] for look in one) for name in ("greenlets", "descriptors", "kilobytes")}
+        for one in zip(*looks, strict=True)
+    }
+
+
+def compare(run: Run, before: dict[int, dict[str, int]], after: dict[int, dict[str, int]]) -> None:
+    """One of anything a restart would be growth; memory may vary by what the allocator keeps."""
+    if before.keys() != after.keys() or before.keys() != set(children(run.server.pid)):
+        run.faults.append("the workers are not those of before")
+        return
+    most = {"greenlets": max(4, run.arguments.restarts // 2), "descriptors": max(4, run.arguments.restarts // 2)}
+    for pid, held in before.items():
+        grown = {name: after[pid][name] - value for name, value in held.items()}
+        print(f"worker {pid}:  " + ", ".join(f"{name} {value} {grown[name]:+d}" for name, value in held.items()))
+        allowed = {**most, "kilobytes": max(8192, held["kilobytes"] * 15 // 100)}
+        run.faults += [f"worker {pid}: {grown[name]} more {name}" for name in grown if grown[name] > allowed[name]]
+
+
+def stop(run: Run, jobs: list[gevent.Greenlet]) -> None:
+    for member in run.members:
+        member.stopped = True
+    gevent.joinall(jobs)
+    run.faults += [f"a client: {job.exception!r}" for job in jobs if job.exception is not None]
+    for member in run.members:
+        member.stopped = False
+
+
+def streams(redis: RedisServer) -> str:
+    return redis.url.replace("redis://", "redis+streams://")
+
+
+def streaming(redis: RedisServer, arguments: argparse.Namespace) -> Server:
+    options = {"message_queue": streams(redis), "connection_state_recovery": RECOVERY}
+    return Server(APP, "worker", options=options, args=("-w", str(arguments.workers)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    runs = {"workers": run_workers, "kill": run_kill, "redis": run_redis}
+    parser.add_argument("run", choices=runs)
+    parser.add_argument("--sessions", type=int, help="clients (200; with redis 60)")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--workers", type=int, help="gunicorn's workers (4; with redis 2)")
+    parser.add_argument("--kills", type=int, default=1)
+    parser.add_argument("--restarts", type=int, default=20)
+    parser.add_argument("--rate", type=float, help="events a second to the room (5; with redis 20)")
+    arguments = parser.parse_args()
+    redis = arguments.run == "redis"
+    arguments.sessions = arguments.sessions or (60 if redis else 200)
+    arguments.workers = arguments.workers or (2 if redis else 4)
+    arguments.rate = arguments.rate or (20 if redis else 5)
+    try:
+        faults = runs[arguments.run](arguments)
+    except AssertionError as error:
+        faults = [str(error)]
+    for fault, times in Counter(faults).most_common(30):
+        print(f"fault:             {fault}" + (f" ({times} times)" if times > 1 else ""))
+    print(f"FAIL: {len(faults)} faults" if faults else "PASS")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
