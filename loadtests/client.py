@@ -120,8 +120,8 @@ class Client:
         self._pid: str | None = None
         self._offset: str | None = None
         self._connected, self._closing = Event(), Event()
-        self._settled: AsyncResult = AsyncResult()
-        self._runner: gevent.Greenlet | None = None
+        self._settled: AsyncResult[None] = AsyncResult()
+        self._runner: gevent.Greenlet[..., Any] | None = None
         self._started = 0.0
         self._reason: str | None = None
 
@@ -175,7 +175,7 @@ class Client:
             DisconnectedError: the connection ended before.
             TypeError, ValueError: for data that can't be sent.
         """
-        result: AsyncResult = AsyncResult()
+        result: AsyncResult[list[Any]] = AsyncResult()
         number = self._emit(
             event, args, lambda answer, error: result.set(answer) if error is None else result.set_exception(error)
         )
@@ -187,6 +187,7 @@ class Client:
                 if len(self._given_up) > _REMEMBERED:
                     del self._given_up[next(iter(self._given_up))]
             raise TimeoutError(f"{event!r} was not acknowledged in {timeout} s") from error
+        assert answer is not None
         return answer[0] if len(answer) == 1 else answer or None
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,6 +36,8 @@ class Member:
         #: What was told, in order: (speaker, number).
         self.told: list[tuple[str, int]] = []
         self.latencies: list[float] = []
+        self.connected_at = 0.0
+        self.connects_known = 1
         #: The process that has its session.
         self.worker = 0
         self.stopped = False
@@ -52,14 +55,13 @@ class Member:
     def upgraded(self) -> bool:
         return self.polling or (self.client.engine is not None and self.client.engine.transport == "websocket")
 
-    def moved_from(self, worker: int) -> bool:
-        """Whether it is connected to another worker; from then on that one is its worker."""
-        if self.worker == worker and self.client.connected and self.client.counts.connects > 1:
-            try:
-                self.worker = self.client.call("worker", timeout=5)
-            except Exception:  # it is on its way still
-                return False
-        return self.worker != worker
+    def moved(self) -> bool:
+        """Whether it has connected again, and is; its worker is the new one from then on."""
+        if self.client.connected and self.client.counts.connects > self.connects_known:
+            self.connects_known = self.client.counts.connects
+            self.worker = self.client.call("worker")
+            return True
+        return False
 
     # -- what it does ------------------------------------------------------------------------------------------------
 
@@ -109,6 +111,8 @@ class Member:
             self._fault("an acknowledgement of something else")
 
     def _watch(self, what: str, name: str, seconds: float) -> None:
+        if what == "connect":
+            self.connected_at = time.monotonic()
         if what == "ack" and name == "number":
             self.latencies.append(seconds)
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -94,9 +95,9 @@ class Engine:
         self._buffer: list[bytes] = []
         self._waiting: list[PreparedMessage] = []
         self._switching = False
-        self._jobs: list[gevent.Greenlet] = []
-        self._poller: gevent.Greenlet | None = None
-        self._poster: gevent.Greenlet | None = None
+        self._jobs: list[gevent.Greenlet[..., Any]] = []
+        self._poller: gevent.Greenlet[..., Any] | None = None
+        self._poster: gevent.Greenlet[..., Any] | None = None
         self._over = Event()
         self._reason = ""
         self._patience = self._deadline = 0.0
@@ -130,16 +131,14 @@ class Engine:
         if self.transport == "websocket":
             self._jobs.append(gevent.spawn(self._guard, self._read))
             return
-        self._guard(lambda: [self._receive(one) for one in rest])
+        self._guard(partial(self._receive_all, rest))
         self._poller = gevent.spawn(self._guard, self._poll)
         self._jobs.append(self._poller)
         if "websocket" in self._transports and "websocket" in self._upgrades:
             self._jobs.append(gevent.spawn(self._guard, self._upgrade))
 
     def _open_websocket(self) -> list[str | bytes]:
-        self._websocket = WebSocket(
-            self._place.host, self._place.port, self._place.target("websocket"), self._timeout
-        )
+        self._websocket = WebSocket(self._place.host, self._place.port, self._place.target("websocket"), self._timeout)
         return [self._websocket.receive()]
 
     def _open_polling(self) -> list[str | bytes]:
@@ -234,13 +233,17 @@ class Engine:
             self._buffer.append(message.packets())
             self._flush()
         elif self._websocket is not None:
-            self._guard(lambda: self._websocket and self._websocket.send(message))
+            self._guard(partial(self._websocket.send, message))
 
     def _flush(self) -> None:
         if (self._poster is None or self._poster.dead) and self._buffer:
             self._poster = gevent.spawn(self._guard, self._post)
             self._jobs = [job for job in self._jobs if not job.dead]
             self._jobs.append(self._poster)
+
+    def _receive_all(self, packets: list[str | bytes]) -> None:
+        for one in packets:
+            self._receive(one)
 
     def _receive(self, data: str | bytes) -> None:
         if isinstance(data, bytes):
@@ -262,8 +265,7 @@ class Engine:
 
     def _poll(self) -> None:
         while not self._switching and not self._over.is_set():
-            for one in _packets(self._pool.request("GET", self._place.target("polling", self.sid))):
-                self._receive(one)
+            self._receive_all(_packets(self._pool.request("GET", self._place.target("polling", self.sid))))
 
     def _post(self) -> None:
         while self._buffer:

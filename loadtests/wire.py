@@ -1,4 +1,4 @@
-"""The client's side of HTTP and of WebSocket, over gevent's sockets. Owns connections; knows neither Engine.IO nor more.
+"""The client's side of HTTP and WebSocket, over gevent's sockets. Owns connections; knows neither Engine.IO nor more.
 
 As strict as a test must be: what RFC 9112 or RFC 6455 forbids a server is a :class:`ViolationError`, what may happen on
 the way (a refused or broken connection, an answer that is not what was asked for) a :class:`TransportError`.
