@@ -42,15 +42,16 @@ class Member:
         self.worker = 0
         #: Times that its own connection was broken on purpose.
         self.drops = 0
-        #: Whether it must not tell the room anything, and of what it told no acknowledgement has come yet.
+        #: Whether it must not tell the room anything any more.
         self.mute = False
-        self.telling = 0
         self.stopped = False
+        self._sid: str | None = None
         self._sent = self._next = self._acked = self._asked = 0
         self._faults: list[str] = []
 
     def connect(self) -> None:
         self.client.connect()
+        self._sid = self.client.sid
         self.worker = self.client.call("worker")
 
     def leave(self) -> None:
@@ -94,7 +95,6 @@ class Member:
             value = said[speaker]
             said[speaker] += 1
             self._asked += 1
-            self.telling += 1
             self.client.emit("tell", speaker, value, callback=partial(self._check_told, value))
             gevent.sleep(random.uniform(0.5, 1.5) / rate)
 
@@ -113,7 +113,6 @@ class Member:
 
     def _check_told(self, value: int, back: int | None = None) -> None:
         self._asked -= 1
-        self.telling -= 1
         if back != value:
             self._fault("an acknowledgement of something else")
 
@@ -144,11 +143,12 @@ class Member:
         if calm:
             expected = Counter({"transport close": self.drops}) if self.drops else Counter()
             found += [*counts.failures, *(f"ended: {reason}" for reason in (counts.ends - expected).elements())]
-            if counts.connects != 1 + self.drops or counts.recoveries != self.drops or counts.unanswered:
-                found.append(
-                    f"{counts.connects} connects, {counts.recoveries} recoveries after {self.drops} breaks, "
-                    f"{counts.unanswered} acknowledgements lost with them"
-                )
+            if counts.resent:
+                found.append(f"{counts.resent} connections ended between two requests")
+            if counts.connects != 1 + self.drops or counts.unanswered:
+                found.append(f"{counts.connects} connects, {counts.unanswered} acknowledgements lost with them")
+        if counts.recoveries != counts.connects - 1 or self.client.sid != self._sid:
+            found.append(f"{counts.connects} connects, and only {counts.recoveries} recoveries")
         return [f"client {self.number}: {text}" for text in found]
 
 

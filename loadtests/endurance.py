@@ -178,7 +178,7 @@ def run_kill(arguments: argparse.Namespace) -> list[str]:
         pause = arguments.seconds / (arguments.kills + 1)
         for _ in range(arguments.kills):
             gevent.sleep(pause)
-            kill_a_worker(run, speakers)
+            kill_a_worker(run, speakers, said)
         gevent.sleep(pause)
         over.set()
         stop(run, jobs)
@@ -194,18 +194,24 @@ def run_kill(arguments: argparse.Namespace) -> list[str]:
     return run.faults
 
 
-def kill_a_worker(run: Run, speakers: list[Member]) -> None:
+def kill_a_worker(run: Run, speakers: list[Member], said: Counter[str]) -> None:
     """Kill the one with the most sessions; returns when it is replaced, and its clients are back."""
     before = set(children(run.server.pid))
     by_worker = Counter(member.worker for member in run.members)
     victim = max(before, key=lambda pid: by_worker[pid])
     theirs = [member for member in run.members if member.worker == victim]
-    ids = {member: member.client.sid for member in theirs}
-    # What a worker has not yet written when it is killed nobody can receive: it must be silent.
+    # What a worker has acknowledged but not yet written when it is killed nobody can receive: before that it is silent.
     mute = [member for member in speakers if member.worker == victim]
     for member in mute:
         member.mute = True
-    run.eventually(lambda: not any(member.telling for member in mute))
+    witness = next(member for member in run.members if member.worker != victim)
+
+    def all_is_heard() -> bool:
+        heard = Counter(speaker for speaker, _ in witness.told)
+        return all(heard[str(member.number)] == said[str(member.number)] for member in mute)
+
+    if not run.eventually(all_is_heard):
+        run.faults.append("what a worker told before it was killed was not heard")
     run.say(f"killing worker {victim}, which has {len(theirs)} sessions")
     since = time.monotonic()
     os.kill(victim, signal.SIGKILL)
@@ -221,11 +227,8 @@ def kill_a_worker(run: Run, speakers: list[Member]) -> None:
         run.faults.append(f"{len(away)} clients of the killed worker did not come back")
     took = max(member.connected_at for member in theirs) - since
     # A connection that it had just accepted may have been meant for another worker.
-    cut = [member for member in run.members if member not in ids and member.moved()]
+    cut = [member for member in run.members if member not in theirs and member.moved()]
     print(f"killed a worker:   {len(theirs)} clients were back after {took:.1f} s; of others {len(cut)} were cut off")
-    for member, sid in ids.items():
-        if not member.client.recovered or member.client.sid != sid:
-            run.faults.append(f"client {member.number} of the killed worker was not recovered")
 
 
 def run_redis(arguments: argparse.Namespace) -> list[str]:

@@ -61,6 +61,8 @@ class Counts:
     sessions: int = 0
     upgrades: int = 0
     pings: int = 0
+    #: Requests sent again, since a connection that was kept had ended.
+    resent: int = 0
     #: Sessions that ended, by the reason.
     ends: Counter[str] = field(default_factory=Counter)
     #: What servers, or the way to them, refused or broke.
@@ -90,7 +92,7 @@ class Engine:
         self._on_message = on_message
         self._counts = counts
         self._timeout = timeout
-        self._pool = Pool(place.host, place.port, keep_alive=keep_alive, timeout=timeout)
+        self._pool = Pool(place.host, place.port, keep_alive=keep_alive, timeout=timeout, on_resend=self._count_resend)
         self._websocket: WebSocket | None = None
         self._buffer: list[bytes] = []
         self._waiting: list[PreparedMessage] = []
@@ -136,6 +138,9 @@ class Engine:
         self._jobs.append(self._poller)
         if "websocket" in self._transports and "websocket" in self._upgrades:
             self._jobs.append(gevent.spawn(self._guard, self._upgrade))
+
+    def _count_resend(self) -> None:
+        self._counts.resent += 1
 
     def _open_websocket(self) -> list[str | bytes]:
         self._websocket = WebSocket(self._place.host, self._place.port, self._place.target("websocket"), self._timeout)

@@ -12,7 +12,7 @@ import hashlib
 import os
 import select
 import socket as _socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gevent import socket
 from gevent.lock import BoundedSemaphore
@@ -35,6 +35,10 @@ class TransportError(Exception):
         self.status = status
 
 
+class BrokenError(TransportError):
+    """The connection was reset, or ended in the midst of something."""
+
+
 class ClosedError(TransportError):
     """The peer closed the connection properly."""
 
@@ -54,12 +58,14 @@ class Connection:
         self.sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self.sock.settimeout(SILENCE)
         self._buffer = bytearray()
+        #: Whether anything has come since the last request.
+        self.answered = False
 
     def send(self, data: bytes) -> None:
         try:
             self.sock.sendall(data)
         except OSError as error:
-            raise TransportError(f"broken while sending: {error}") from error
+            raise BrokenError(f"broken while sending: {error}") from error
 
     def until(self, mark: bytes, most: int = MAX_HEAD) -> bytes:
         """What comes before ``mark``, which is consumed too."""
@@ -83,10 +89,13 @@ class Connection:
     def _fill(self) -> None:
         try:
             data = self.sock.recv(65536)
+        except TimeoutError as error:
+            raise TransportError(f"silent for {SILENCE:.0f} s") from error
         except OSError as error:
-            raise TransportError(f"broken while reading: {error}") from error
+            raise BrokenError(f"broken while reading: {error}") from error
         if not data:
-            raise TransportError("ended by the server")
+            raise BrokenError("ended by the server")
+        self.answered = True
         self._buffer += data
 
     @property
@@ -137,11 +146,18 @@ class Connection:
 
 
 class Pool:
-    """Requests to one server: over connections that are kept, as a browser does, or each over a new one."""
+    """Requests to one server: over connections that are kept, as a browser does, or each over a new one.
 
-    def __init__(self, host: str, port: int, *, keep_alive: bool, timeout: float) -> None:
+    Like a browser it sends a request once more when a connection that was kept ends before any of the answer has come:
+    the server may just have ended it as idle. ``on_resend()`` is told so.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, keep_alive: bool, timeout: float, on_resend: Callable[[], None]
+    ) -> None:
         self._host, self._port, self._timeout = host, port, timeout
         self._keep_alive = keep_alive
+        self._on_resend = on_resend
         self._idle: list[Connection] = []
         self._closed = False
 
@@ -157,9 +173,26 @@ class Pool:
             head += f"Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {len(body)}\r\n"
         if not self._keep_alive:
             head += "Connection: close\r\n"
-        connection = self._take()
+        message = f"{head}\r\n".encode() + (body or b"")
+        kept = self._kept()
+        if kept is not None:
+            try:
+                status, content = self._exchange(kept, message)
+            except BrokenError:
+                if kept.answered or self._closed:
+                    raise
+                self._on_resend()
+                kept = None
+        if kept is None:
+            status, content = self._exchange(Connection(self._host, self._port, self._timeout), message)
+        if status != 200:
+            raise TransportError(f"{method}: {status} {content[:200].decode('utf-8', 'replace')}", status)
+        return content
+
+    def _exchange(self, connection: Connection, message: bytes) -> tuple[int, bytes]:
+        connection.answered = False
         try:
-            connection.send(f"{head}\r\n".encode() + (body or b""))
+            connection.send(message)
             status, headers = connection.head()
             content = connection.body(headers)
         except BaseException:
@@ -169,17 +202,15 @@ class Pool:
             self._idle.append(connection)
         else:
             connection.close()
-        if status != 200:
-            raise TransportError(f"{method}: {status} {content[:200].decode('utf-8', 'replace')}", status)
-        return content
+        return status, content
 
-    def _take(self) -> Connection:
+    def _kept(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
                 return connection
             connection.close()
-        return Connection(self._host, self._port, self._timeout)
+        return None
 
     def close(self) -> None:
         """Close what is not in use; what is will not be kept."""

@@ -9,7 +9,7 @@ from gevent.server import StreamServer
 from flask_socketio_py.websocket.frames import BINARY, TEXT, encode_close, encode_frame
 from flask_socketio_py.websocket.handshake import accept, response_head
 from loadtests.client import POLLING, UPGRADING, WEBSOCKET, Client, DisconnectedError, RefusedError
-from loadtests.wire import TransportError, ViolationError
+from loadtests.wire import Pool, TransportError, ViolationError
 from tests.contract.waiting import wait_until
 from tests.live.cluster import Member, NodeServer
 from tests.live.jsclient import JS
@@ -322,6 +322,31 @@ def test_an_answer_that_opens_nothing(script, client, answer, violation):
     with pytest.raises(Exception, match=violation):
         one.connect()
     assert violation in one.counts.violations[0]
+
+
+@pytest.mark.parametrize(("answer", "resent"), [(b"", 1), (b"HTTP/1.1 200", None)])
+def test_a_kept_connection_that_ends_before_an_answer_is_replaced_as_in_a_browser(answer, resent):
+    connections, again = [], []
+
+    def handle(sock, address):
+        connections.append(address)
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % len(connections))
+        if sock.recv(65536) and len(connections) == 1:
+            sock.sendall(answer)
+
+    server = StreamServer(("127.0.0.1", 0), handle)
+    server.start()
+    pool = Pool("127.0.0.1", server.server_port, keep_alive=True, timeout=5, on_resend=lambda: again.append(1))
+    assert pool.request("GET", "/") == b"1"
+    if resent:
+        assert pool.request("POST", "/", b"x") == b"2"
+    else:
+        with pytest.raises(TransportError, match="ended by the server"):
+            pool.request("POST", "/", b"x")
+    assert len(again) == (resent or 0)
+    pool.close()
+    server.stop(timeout=1)
 
 
 def test_a_message_in_fragments_and_pings_of_the_websocket_are_fine(script, client):
