@@ -58,7 +58,7 @@ MORE = {
     "SocketIO.before_request": "More in [Requests and headers](../howto/requests.md#every-request).",
     "SocketIO.call": "More in [Acknowledgements](../howto/acknowledgements.md#asking-a-client).",
     "SocketIO.cluster": "More in [Scaling](../topics/scaling.md#seeing-its-state).",
-    "SocketIO.emit": "`broadcast` and `ignore_queue` are accepted and mean nothing here. More in "
+    "SocketIO.emit": "`broadcast` is accepted and means nothing here. More in "
     "[Emitting from anywhere](../howto/emitting.md).",
     "SocketIO.emit_with_ack": "More in [Acknowledgements](../howto/acknowledgements.md#asking-many).",
     "SocketIO.engine": "`socketio.engine.clients_count` is the number of connections.",

@@ -119,7 +119,7 @@ class Options:
     channel: str | None = None
     #: How long other servers of the cluster get to answer, in seconds.
     requests_timeout: float = 5.0
-    #: Bytes that one message to the other servers may have.
+    #: Bytes that one message to the other servers, or of them, may have.
     max_cluster_message_size: int = 10_000_000
     #: ``True`` shows the package's log at level ``INFO``; a logger receives it.
     logger: Any = False

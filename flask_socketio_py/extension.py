@@ -302,7 +302,7 @@ class SocketIO(Scaffold):
         """Emit an event to one client (``to``: its sid) and wait for its acknowledgement.
 
         Returns ``None``, the value, or a tuple of several. ``timeout`` is in seconds, by default the option
-        ``default_ack_timeout``.
+        ``default_ack_timeout``; ``ignore_queue`` asks a client of this server only.
 
         Raises:
             TimeoutError: none came in time, or (``DisconnectedError``) the client has gone.
@@ -317,7 +317,7 @@ class SocketIO(Scaffold):
             return socket.call(event, *_arguments(args), timeout=timeout)
         core = self._serving().of(namespace or "/")
         answers = []
-        if core.shared is not None:  # perhaps another server has it
+        if core.shared is not None and not ignore_queue:  # perhaps another server has it
             operator = BroadcastOperator(core, (sid,)).timeout(timeout)
             answers = operator.emit_with_ack(event, *_arguments(args))
         if not answers:

@@ -44,7 +44,12 @@ class ServerView:
     ) -> None:
         """Emit to a room, a sid, several of them, or everybody in the namespace."""
         self._extension.emit(
-            event, data, to=to if to is not None else room, skip_sid=skip_sid, namespace=namespace, callback=callback
+            *(event, data),
+            to=to if to is not None else room,
+            skip_sid=skip_sid,
+            namespace=namespace,
+            callback=callback,
+            ignore_queue=ignore_queue,
         )
 
     def send(self, data: Any, to: Any = None, room: Any = None, **options: Any) -> None:
@@ -62,7 +67,13 @@ class ServerView:
         ignore_queue: bool = False,
     ) -> Any:
         """Emit to one client and wait for its acknowledgement."""
-        return self._extension.call(event, data, to=to if to is not None else sid, namespace=namespace, timeout=timeout)
+        return self._extension.call(
+            *(event, data),
+            to=to if to is not None else sid,
+            namespace=namespace,
+            timeout=timeout,
+            ignore_queue=ignore_queue,
+        )
 
     # -- rooms and clients -------------------------------------------------------------------------------------------
 
@@ -107,11 +118,11 @@ class ServerView:
         return list(sockets[0].rooms) if sockets else []
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
-        """Disconnect a client from a namespace."""
+        """Disconnect a client from a namespace; ``ignore_queue``: only if it is one of this server."""
         socket = self.socket(sid, namespace)
         if socket is not None:
             self._server.in_home_thread_do(socket.disconnect)
-        elif self._server.cluster is not None:
+        elif self._server.cluster is not None and not ignore_queue:
             BroadcastOperator(self._server.of(namespace or "/"), (sid,)).disconnect_sockets()
 
     def transport(self, sid: str, namespace: str | None = None) -> str:

@@ -4,7 +4,6 @@ behind sentinels and behind TLS, there as users who may do nothing but what the 
 
 import pytest
 
-from . import test_clusters
 from .cluster_places import ELSEWHERE, SPREAD, Places
 from .test_clusters import (
     test_a_broadcast_is_acknowledged_by_all,
@@ -18,9 +17,6 @@ from .test_clusters import (
     test_servers_talk,
     test_sockets_of_all_servers_are_found,
 )
-
-pair = test_clusters.pair
-servers = test_clusters.servers
 
 #: What any mistake in the way to Redis would show in.
 CORE = {

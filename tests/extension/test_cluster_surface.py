@@ -85,13 +85,14 @@ def test_whom_an_emit_is_for(sides):
     here.socketio.emit("not you", skip_sid=there.sid)
     here.socketio.emit("nobody", skip_sid=[there.sid, here.sid])
     here.socketio.emit("mine", ignore_queue=True)
+    here.socketio.server.emit("mine", ignore_queue=True)
     here.socketio.start_background_task(here.socketio.emit, "background").join()
     here.do(lambda: here.socketio.emit("not me", skip_sid=request.sid))
     here.socketio.emit("the end")
     heard = []
     wait_until(lambda: heard.extend(there.got()) or "the end" in heard, "it is heard")
     assert heard == ["all", "others", "you", "background", "not me", "the end"]
-    assert here.got() == ["all", "not you", "mine", "background", "the end"]
+    assert here.got() == ["all", "not you", "mine", "mine", "background", "the end"]
 
 
 def test_a_client_elsewhere_answers(sides):
@@ -104,3 +105,8 @@ def test_a_client_elsewhere_answers(sides):
     assert here.do(lambda: here.socketio.call("question", 3, to=there.sid, timeout=20)) == 4
     with pytest.raises(DisconnectedError):
         here.socketio.call("question", 4, to="nobody", timeout=20)
+    for ask in (here.socketio.call, here.socketio.server.call):
+        with pytest.raises(DisconnectedError):
+            ask("question", 5, to=there.sid, ignore_queue=True)
+    here.socketio.server.disconnect(there.sid, ignore_queue=True)
+    assert here.socketio.call("question", 6, to=there.sid, timeout=20) == 7, "it is still there"
