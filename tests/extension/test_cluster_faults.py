@@ -66,6 +66,12 @@ class Member:
         wait_for(lambda: self.states[-1:] == [state] and self.status.state == state, f"it is {state}")
         return self.status
 
+    def finds(self):
+        """Its own client alone, and whether that is all there are."""
+        found = self.socketio.fetch_sockets()
+        assert [socket.id for socket in found] == [self.sid]
+        return found.complete
+
     def serves(self):
         """Its own client is served, whatever the others may be."""
         assert self.client.emit("echo", "hello", callback=True) == "hello"
@@ -113,6 +119,7 @@ def test_away_at_the_start(join, caplog):
         assert f"UTC (127.0.0.1:{server.port}): ConnectionError (Connection refused)" in str(status)
         member.serves()
         assert member.socketio.cluster.servers() == 1
+        assert member.finds() is False
         gevent.sleep(0.3)
         assert member.states == ["connecting", "disconnected"]
         server.start()
@@ -123,7 +130,7 @@ def test_away_at_the_start(join, caplog):
         assert (first, second) == ("WARNING", "INFO")
         assert f"no connection to 127.0.0.1:{server.port}: ConnectionError (Connection refused)" in lost
         assert f"connected to 127.0.0.1:{server.port} after " in back
-        wait_for(lambda: member.socketio.cluster.servers() == 1, "it is counted")
+        wait_for(member.finds, "it knows that it is alone")
         member.serves()
     finally:
         server.discard()

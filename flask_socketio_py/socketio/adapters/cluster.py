@@ -86,8 +86,8 @@ class Dialect(Protocol):
     def reply(self, namespace: str, reply_to: Any, operation: Reply) -> None:
         """Answer a request. Never blocks."""
 
-    def others(self, namespace: str) -> int:
-        """How many other servers there are. May block for a moment; with nobody to be reached, 0."""
+    def others(self, namespace: str) -> int | None:
+        """How many other servers there are; ``None``: that can't be found out now. May block for a moment."""
 
     def close(self) -> None:
         """Tell nothing and hear nothing any more."""
@@ -241,6 +241,9 @@ class Cluster:
 
     def others(self, namespace: str) -> int:
         """How many other servers there are; may block for a moment."""
+        return self._counted(namespace) or 0
+
+    def _counted(self, namespace: str) -> int | None:
         self.start()
         return self.dialect.others(namespace)
 
@@ -263,10 +266,10 @@ class Cluster:
 
         Returns the replies, and whether they are complete.
         """
-        expected = self.others(namespace)
+        expected = self._counted(namespace)
         replies: list[Reply] = []
-        if expected == 0:
-            return replies, True
+        if not expected:
+            return replies, expected is not None
         done = Event()
 
         def on_reply(reply: Reply) -> None:

@@ -116,20 +116,20 @@ class Bus:
         if not self.closed:
             self.publisher.send("SPUBLISH" if self._sharded else "PUBLISH", name, data)
 
-    def others(self, channel: str, listening: bool) -> int:
-        """How many others hear a channel; ``listening``: we do, too. With nobody to be reached, 0. May block."""
+    def others(self, channel: str, listening: bool) -> int | None:
+        """How many others hear a channel; ``listening``: we do, too. ``None``: Redis does not say. May block."""
         if self.closed:
             return 0
         # Else we would be counted or not, as it happens.
         if self.subscriber.home.here and getcurrent() is not get_hub() and not self.subscriber.ready(PATIENCE):
-            return 0
+            return None
         try:
             count = self.publisher.count_subscribers(channel, sharded=self._sharded, timeout=PATIENCE)
         except ClusterError as error:
             # While they can't be reached that is known already.
             if self.status.connected:
                 self._complaints.warn("count", "the other servers can't be counted: %s", error)
-            return 0
+            return None
         return max(0, count - listening)
 
     def _hear(self, channel: bytes, data: bytes) -> None:

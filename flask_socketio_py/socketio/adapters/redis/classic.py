@@ -115,7 +115,7 @@ class ClassicDialect:
             own = "" if reply_to.uid is None else f"{reply_to.uid}#"
             self.bus.send(f"{self.channel}-response#{namespace}#{own}", data)
 
-    def others(self, namespace: str) -> int:
+    def others(self, namespace: str) -> int | None:
         return self.bus.others(f"{self.channel}-request#{namespace}#", namespace in self._namespaces)
 
     def close(self) -> None:

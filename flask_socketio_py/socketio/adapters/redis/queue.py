@@ -112,9 +112,11 @@ class QueueDialect:
         if message is not None:
             self._send(message)
 
-    def others(self, namespace: str) -> int:
+    def others(self, namespace: str) -> int | None:
         """How many other servers of ours there are; all strangers together are one more."""
         total = self.bus.others(self.channel, True)
+        if total is None:
+            return None
         called = self._called_at
         if total != self._total or called is None or time.monotonic() - called > ROLL_HOLDS:
             self._call_the_roll(total)

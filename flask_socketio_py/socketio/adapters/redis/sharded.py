@@ -101,7 +101,7 @@ class ShardedDialect:
         data = self._codec.encode(self.bus.uid, namespace, operation)
         self.bus.send(f"{self.channel}#{namespace}#{reply_to}#", data)
 
-    def others(self, namespace: str) -> int:
+    def others(self, namespace: str) -> int | None:
         return self.bus.others(f"{self.channel}#{namespace}#", namespace in self._namespaces)
 
     def close(self) -> None:

@@ -147,7 +147,7 @@ class StreamsDialect:
     def reply(self, namespace: str, reply_to: str, operation: Reply) -> None:
         self._say(namespace, operation, reply_to)
 
-    def others(self, namespace: str) -> int:
+    def others(self, namespace: str) -> int | None:
         return self.bus.others(f"{self.channel}#{namespace}#", namespace in self._namespaces)
 
     def close(self) -> None:
