@@ -6,8 +6,6 @@ Takes the figures, prints them as a table, writes them as JSON and draws the cha
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 from loadtests.compare import chart, readme, report, servers
 from loadtests.compare.wire import LoadError
 from loadtests.compare.workloads import MICROSECONDS, WORKLOADS, Cores, Effort, Figure, measure, redis_is_missing
+from loadtests.processes import allow_files, cores
 
 REPORT = servers.ROOT / "loadtests" / "report"
 #: Descriptors beside those of the connections.
@@ -38,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(
         "python -m loadtests.compare",
-        description="This package beside Node's socket.io and Flask-SocketIO: server CPU time for each message, and memory.",
+        description="This package, Node's socket.io and Flask-SocketIO: server CPU time for each message, and memory.",
     )
     made.add_argument("--rounds", type=int, default=3, help="how often each figure is taken (default: 3)")
     made.add_argument("--seconds", type=float, default=3.0, help="how long messages are counted (default: 3)")
@@ -67,18 +66,18 @@ def available(names: Sequence[str]) -> list[str]:
 
 def two_cores() -> Cores:
     """One core for the server and another one for the load."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
+    found = cores()
+    if len(found) < 2:
         say("only one core: the load takes its time from the server, and no figure is worth much")
-        return Cores(None, None)
-    return Cores(cores[0], cores[1])
+    return Cores(found[0], found[-1])
 
 
 def effort_of(name: str, arguments: argparse.Namespace) -> Effort:
     """How much is done for a figure."""
     connections = arguments.connections or WORKLOADS[name].connections
     if arguments.quick:
-        return Effort(arguments.connections or min(connections, 200), min(arguments.seconds, 1.0), 0.2)
+        seconds = min(arguments.seconds, 1.0)
+        return Effort(arguments.connections or min(connections, 200), seconds, seconds / 5)
     return Effort(connections, arguments.seconds, 1.0)
 
 
@@ -90,7 +89,7 @@ def outcome(name: str, figure: Figure) -> str:
     """A figure for the line that tells of it."""
     parts = [report.amount(figure.value, WORKLOADS[name].unit).rjust(10)]
     if WORKLOADS[name].unit == MICROSECONDS:
-        parts.append(f"{figure.count:,} counted, server {figure.busy:.0%} busy")
+        parts.append(f"{figure.messages:,} counted, server {figure.busy:.0%} busy")
     if figure.swapped:
         parts.append(f"{figure.swapped:,} out of order")
     return ", ".join(parts)
@@ -101,7 +100,7 @@ def take(arguments: argparse.Namespace) -> tuple[report.Report, list[str]]:
     names = available(arguments.servers)
     rounds = 1 if arguments.quick else arguments.rounds
     made = report.begin(names, rounds, min(arguments.seconds, 1.0) if arguments.quick else arguments.seconds)
-    cores = two_cores()
+    apart = two_cores()
     chosen, faults = list(arguments.only), []
     if "redis" in chosen and (why := redis_is_missing()):
         say(f"without redis: {why}")
@@ -114,7 +113,7 @@ def take(arguments: argparse.Namespace) -> tuple[report.Report, list[str]]:
             # In turn, so that a machine that changes changes for all.
             for name in names:
                 try:
-                    figure = measure(WORKLOADS[workload], name, effort, cores)
+                    figure = measure(WORKLOADS[workload], name, effort, apart)
                 except LoadError as error:
                     faults.append(f"{workload} on {name}: {error}")
                     text = f"failed: {error}"
@@ -130,11 +129,10 @@ def take(arguments: argparse.Namespace) -> tuple[report.Report, list[str]]:
 
 def enough_descriptors(arguments: argparse.Namespace) -> bool:
     """Raise the limit of open files as far as it goes; False: that is not enough, and it was said."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     needed = max(effort_of(name, arguments).connections for name in arguments.only) + SPARE
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        say(f"{needed} open files are needed and {hard} allowed: raise 'ulimit -n', or take fewer --connections")
+    allowed = allow_files(needed)
+    if allowed < needed:
+        say(f"{needed} open files are needed and {allowed} allowed: raise 'ulimit -n', or take fewer --connections")
         return False
     return True
 

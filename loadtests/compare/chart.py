@@ -13,11 +13,12 @@ _OURS = "#20486b"
 
 
 def draw(report: Report, path: Path) -> bool:
-    """Write the picture; False: there is nothing to compare with."""
+    """Write the picture; False: there is nothing to compare with, and so none."""
     peers = [name for name in report["servers"] if name != servers.OURS]
     ratios = {name: [ratio(report, key, name) for key in report["workloads"]] for name in peers}
     known = [value for values in ratios.values() for value in values if value is not None]
     if not known:
+        path.unlink(missing_ok=True)
         return False
 
     # Only who draws has to wait for it, and to have it.

@@ -31,8 +31,8 @@ def block(made: Report) -> str:
     """What stands between the two marks."""
     names = list(made["servers"])
     lines = [
-        f"Measured by `make compare` on this machine: {machine_line(made)}. Server CPU time for each message, medians of",
-        f"{made['rounds']} rounds:",
+        f"Measured by `make compare` on this machine: {machine_line(made)}.",
+        f"Server CPU time for each message, the median of {made['rounds']} rounds:",
         "",
         "| | " + " | ".join(made["servers"][name]["title"] for name in names) + " |",
         "|---|" + "---|" * len(names),

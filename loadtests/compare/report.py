@@ -42,7 +42,7 @@ def add(report: Report, workload: str, connections: int, figures: Mapping[str, S
                 "median": round(statistics.median(figure.value for figure in taken), 2),
                 "rounds": [round(figure.value, 2) for figure in taken],
                 "busy": [None if figure.busy is None else round(figure.busy, 2) for figure in taken],
-                "messages": [figure.count for figure in taken],
+                "messages": [figure.messages for figure in taken],
                 "swapped": sum(figure.swapped for figure in taken),
             }
             for name, taken in figures.items()
@@ -108,7 +108,7 @@ def table(report: Report) -> str:
         for line in lines
     ]
     return "\n".join(
-        [*text, "", f"{report['rounds']} rounds of {report['seconds']:g} s, medians; {machine_line(report)}"]
+        [*text, "", f"Rounds: {report['rounds']}, of {report['seconds']:g} s; medians. {machine_line(report)}"]
     )
 
 

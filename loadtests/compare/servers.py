@@ -5,6 +5,7 @@ Each is one process on a free port of the loopback interface. Knows nothing of w
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -15,10 +16,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 from loadtests.compare.loop import PATIENCE
 from loadtests.compare.wire import LoadError
-from loadtests.processes import on_core
+from loadtests.processes import free_port, on_core
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = Path(__file__).parent / "apps"
@@ -80,7 +82,7 @@ def title(name: str) -> str:
 class Server:
     """One server process, from its start until it is left."""
 
-    def __init__(self, name: str, core: int | None = None, redis_url: str | None = None) -> None:
+    def __init__(self, name: str, core: int, redis_url: str | None = None) -> None:
         self.name = name
         self._core = core
         self._environment = {**os.environ, "NODE_PATH": str(MODULES)}
@@ -90,7 +92,8 @@ class Server:
             self._environment["PYTHONPATH"] = str(ROOT)
         if redis_url:
             self._environment["REDIS_URL"] = redis_url
-        self._log = tempfile.TemporaryFile()
+        self._stack = contextlib.ExitStack()
+        self._log: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -100,8 +103,8 @@ class Server:
         return self._process.pid
 
     def __enter__(self) -> Server:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self._log = self._stack.enter_context(tempfile.TemporaryFile())
+        self.port = free_port()
         with on_core(self._core):
             self._process = subprocess.Popen(
                 command(self.name, self.port),
@@ -133,6 +136,7 @@ class Server:
 
     def log(self) -> str:
         """The end of what it wrote."""
+        assert self._log is not None
         self._log.seek(0)
         return self._log.read()[-2000:].decode(errors="replace")
 
@@ -141,7 +145,7 @@ class Server:
             # Nothing of it is needed any more, and a farewell to thousands would take a while.
             self._process.kill()
             self._process.wait()
+        self._stack.close()
 
     def __exit__(self, *exc: object) -> None:
         self._end()
-        self._log.close()

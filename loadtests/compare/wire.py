@@ -8,8 +8,8 @@ server came between, or messages changed places, are frames looked at one by one
 from __future__ import annotations
 
 PERIOD = 16
-#: No message that is received at once may be longer than this, nor may a recv() ask for more.
-MOST = 65536
+#: What one recv() asks for; messages are shorter.
+MOST = 65535
 PING, PONG = b"2", b"3"
 _KEY = b"\x37\xfa\x21\x3d"
 _TEXT, _CLOSE = 0x81, 0x88
@@ -22,9 +22,7 @@ class LoadError(Exception):
 def _head(length: int, mask: int) -> bytes:
     if length < 126:
         return bytes((_TEXT, mask | length))
-    if length < 65536:
-        return bytes((_TEXT, mask | 126)) + length.to_bytes(2, "big")
-    return bytes((_TEXT, mask | 127)) + length.to_bytes(8, "big")
+    return bytes((_TEXT, mask | 126)) + length.to_bytes(2, "big")
 
 
 def masked(payload: bytes) -> bytes:
@@ -51,8 +49,8 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
         if data[at] != _TEXT:
             raise LoadError("the server closed" if data[at] == _CLOSE else f"a frame that begins with {data[at]:#x}")
         length, start = data[at + 1], at + 2
-        if length > 125:
-            start += 2 if length == 126 else 8
+        if length == 126:
+            start += 2
             length = int.from_bytes(data[at + 2 : start], "big")
         if len(data) < start + length:
             break
@@ -79,8 +77,8 @@ class Stream:
 class Expected:
     """What one client has received of its stream: `count` whole messages, and `pings` that want an answer.
 
-    Of these messages `swapped` came at the place of another one: not every server keeps the order. Each still has to come
-    once: then `balance` is empty, which says for each message that is not where it belongs how often it came too much.
+    Of these messages `swapped` came at the place of another one: not every server keeps the order. Each still has to
+    come once: then `balance` is empty, which says of each message that it came too often, or too rarely.
     """
 
     __slots__ = ("_offset", "_rest", "_stream", "balance", "count", "pings", "swapped")

@@ -17,17 +17,17 @@ from loadtests.compare.loop import Loop
 from loadtests.compare.polling import Pollers
 from loadtests.compare.servers import Server
 from loadtests.compare.wire import LoadError
-from loadtests.processes import cpu_seconds, memory_kib, on_core
+from loadtests.processes import cpu_seconds, on_core, resident_kib
 from tests.redis_server import RedisServer, binary
 
 MICROSECONDS, KIB = "us", "KiB"
 
 
 class Cores(NamedTuple):
-    """Where the servers run, and where the load (and Redis); None: anywhere."""
+    """Where the servers run, and where the load (and Redis)."""
 
-    server: int | None
-    load: int | None
+    server: int
+    load: int
 
 
 class Effort(NamedTuple):
@@ -41,15 +41,15 @@ class Effort(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """What came out: for `count` messages (or connections) the servers used `value` each.
+    """What came out: for each of `messages` (or connections) the servers used `value`.
 
-    `busy` is the part of the time that the servers' core was at work. Far below 1, the server was waiting for the load: it
-    then finds few messages in each turn of its loop, and each costs it more. `swapped` messages came before one that had
-    been sent earlier.
+    `busy` is the part of the time that the servers were at work. Far below 1, they waited for the load, or for others
+    that use their core: then a server finds few messages in each turn of its loop, and each costs it more. `swapped`
+    messages came before one that had been sent earlier.
     """
 
     value: float
-    count: int
+    messages: int
     busy: float | None
     swapped: int = 0
 
@@ -65,12 +65,19 @@ class Workload(NamedTuple):
     redis: bool = False
 
 
+def _used(servers: Sequence[Server]) -> float:
+    return sum(cpu_seconds(server.pid) for server in servers)
+
+
+def _memory(servers: Sequence[Server]) -> int:
+    return sum(resident_kib(server.pid) for server in servers)
+
+
 def _cpu(servers: Sequence[Server], job: Callable[[], int]) -> Figure:
     """The CPU time of the servers for each thing that the job has counted, in microseconds."""
-    pids = [server.pid for server in servers]
-    began, before = time.monotonic(), cpu_seconds(pids)
+    began, before = time.monotonic(), _used(servers)
     count = job()
-    used, wall = cpu_seconds(pids) - before, time.monotonic() - began
+    used, wall = _used(servers) - before, time.monotonic() - began
     return Figure(used / count * 1e6, count, used / wall)
 
 
@@ -81,9 +88,8 @@ def _crowd(loop: Loop, servers: Sequence[Server], connections: int) -> Crowd:
 
 
 def _warm_up(servers: Sequence[Server], seconds: float, go: Callable[[float], int]) -> None:
-    pids = [server.pid for server in servers]
-    enough, patience = cpu_seconds(pids) + seconds, time.monotonic() + 10 * seconds
-    while cpu_seconds(pids) < enough and time.monotonic() < patience:
+    enough, patience = _used(servers) + seconds, time.monotonic() + 10 * seconds
+    while _used(servers) < enough and time.monotonic() < patience:
         go(seconds / 5)
 
 
@@ -124,11 +130,10 @@ def connect(loop: Loop, servers: Sequence[Server], effort: Effort, size: int) ->
 
 def memory(loop: Loop, servers: Sequence[Server], effort: Effort, size: int) -> Figure:
     """Connected clients that are silent."""
-    pids = [server.pid for server in servers]
-    before = memory_kib(pids)
+    before = _memory(servers)
     _crowd(loop, servers, effort.connections)
     loop.run(1.0)
-    return Figure((memory_kib(pids) - before) / effort.connections, effort.connections, None)
+    return Figure((_memory(servers) - before) / effort.connections, effort.connections, None)
 
 
 def poll(loop: Loop, servers: Sequence[Server], effort: Effort, size: int) -> Figure:
@@ -143,7 +148,7 @@ WORKLOADS = {
     "echo1k": Workload("event with acknowledgement, 1 kB", MICROSECONDS, 50, echo, size=1000),
     "echo16k": Workload("event with acknowledgement, 16 kB", MICROSECONDS, 50, echo, size=16000),
     "fanout": Workload("broadcast to {clients:,} clients, each delivery", MICROSECONDS, 1000, fanout),
-    "redis": Workload("the same over Redis, from two servers", MICROSECONDS, 1000, fanout, redis=True),
+    "redis": Workload("the same, from two servers over Redis", MICROSECONDS, 1000, fanout, redis=True),
     "poll": Workload("long-polling: POST an event, GET the answer", MICROSECONDS, 20, poll),
     "connect": Workload("opening a connection", MICROSECONDS, 3000, connect),
     "memory": Workload("memory of an idle connection", KIB, 5000, memory),
