@@ -75,6 +75,7 @@ class Poller:
         self._port = port
         self._data = b""
         self._query = ""
+        self._waiting = False
         self._sock: socket.socket = loop.connect(port, self._readable)
         self._script = self._open()
         self._request(next(self._script))
@@ -114,6 +115,7 @@ class Poller:
         method, body = ("GET", b"") if body is None else ("POST", body)
         head = _HEAD.format(method=method, sid=self._query, port=self._port, length=len(body))
         self._sock.sendall(head.encode() + body)
+        self._waiting = True
 
     def _readable(self) -> None:
         try:
@@ -121,22 +123,30 @@ class Poller:
         except OSError as error:
             raise LoadError(f"a connection broke: {error}") from None
         if not data:
-            raise LoadError("the server ended a connection in the middle of an exchange")
+            if self._waiting:
+                raise LoadError("the server ended a connection instead of answering")
+            # Nobody needs it: a server keeps an idle connection for some seconds only.
+            self._connect_again()
+            return
         self._data += data
         response = parse(self._data)
         if response is None:
             return
         self._data = b""
+        self._waiting = False
         if response.status != 200:
             raise LoadError(f"answered {response.status}: {response.body[:80]!r}")
         if response.closes:
-            self._loop.release(self._sock)
-            self._sock = self._loop.connect(self._port, self._readable)
+            self._connect_again()
         try:
             request = self._script.send(response.body)
         except StopIteration:
             return
         self._request(request)
+
+    def _connect_again(self) -> None:
+        self._loop.release(self._sock)
+        self._sock = self._loop.connect(self._port, self._readable)
 
 
 class Pollers:
