@@ -137,23 +137,38 @@ def enough_descriptors(arguments: argparse.Namespace) -> bool:
     return True
 
 
+def not_whole(arguments: argparse.Namespace) -> str | None:
+    """Why this run can't end in the README, known before it begins; None: it can."""
+    everything = set(arguments.only) == set(WORKLOADS) and set(arguments.servers) == set(servers.NAMES)
+    if arguments.quick or arguments.connections or arguments.rounds < readme.ROUNDS or not everything:
+        return "the README has all workloads and servers, with their own clients, in three rounds or more"
+    lacking = [why for why in map(servers.missing, servers.NAMES) if why]
+    return lacking[0] if lacking else redis_is_missing()
+
+
 def main() -> int:
+    """Run the command; its exit code."""
     arguments = parser().parse_args()
     faults: list[str] = []
     if arguments.from_report:
         made = report.load(arguments.report)
+    elif arguments.write_readme and (why := not_whole(arguments)):
+        say(f"nothing was measured: {why}")
+        return 1
     elif not enough_descriptors(arguments):
         return 1
     else:
         made, faults = take(arguments)
-        path = report.save(made, arguments.report)
-        say(f"wrote {path}")
+        say(f"wrote {report.save(made, arguments.report)}")
     if chart.draw(made, arguments.report / chart.NAME):
         say(f"drew {arguments.report / chart.NAME}")
     print(report.table(made))
     if arguments.write_readme and not faults:
-        readme.write(made)
-        say(f"wrote {readme.README}")
+        try:
+            readme.write(made)
+            say(f"wrote {readme.README}")
+        except ValueError as error:
+            faults.append(str(error))
     for fault in faults:
         say(f"FAILED: {fault}")
     return 1 if faults else 0

@@ -46,7 +46,8 @@ def draw(report: Report, path: Path) -> bool:
         axes.bar_label(bars, [times(value) for _, value in found], padding=4, fontsize=8)
     axes.axvline(1, color=_OURS, linewidth=2, label="this package = 1")
     axes.set_xscale("log")
-    axes.set_xlim(min(*known, 1) * 0.8, max(*known, 2) * 1.7)
+    # Room for the labels outside of the bars.
+    axes.set_xlim(min(*known, 1) * 0.5, max(*known, 2) * 1.7)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} x"))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -13,6 +13,8 @@ from loadtests.compare.workloads import WORKLOADS
 
 README = servers.ROOT / "README.md"
 IMAGES = servers.ROOT / "docs" / "images"
+#: Fewer have no median.
+ROUNDS = 3
 BEGIN, END = "<!-- benchmark -->", "<!-- end of the benchmark -->"
 
 
@@ -24,7 +26,7 @@ def unfit(made: Report) -> str | None:
             return f"{key} was not measured, or not with {workload.connections} connections"
         if lacking := [name for name in servers.NAMES if name not in found["servers"]]:
             return f"{key} has no figure of {lacking[0]}"
-    return None if made["rounds"] >= 3 else "it needs three rounds or more"
+    return None if made["rounds"] >= ROUNDS else f"it needs {ROUNDS} rounds or more"
 
 
 def block(made: Report) -> str:
@@ -41,7 +43,10 @@ def block(made: Report) -> str:
         cells = [amount(median(made, key, name), workload["unit"]) for name in names]
         lines.append(f"| {workload['title']} | " + " | ".join(cells) + " |")
     picture = (IMAGES / chart.NAME).relative_to(servers.ROOT)
-    lines += ["", f"![How many times as much the other servers need]({picture})"]
+    lines += [
+        "",
+        f"![A chart of how many times as much as this package the other servers need, for each row]({picture})",
+    ]
     return "\n".join(lines)
 
 

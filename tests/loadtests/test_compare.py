@@ -177,6 +177,15 @@ def test_what_can_not_be_measured_is_refused(arguments, why, capsys):
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("partial", [["--quick"], ["--rounds", "2"], ["--only", "echo32"], ["--servers", "ours"]])
+def test_no_part_of_the_comparison_goes_into_the_readme(partial):
+    before = readme.README.read_bytes()
+    done = run("--write-readme", *partial)
+    assert done.returncode == 1
+    assert "nothing was measured: the README has all" in done.stderr
+    assert readme.README.read_bytes() == before
+
+
 def test_the_readme_has_the_figures_of_the_report_beside_the_chart():
     made = report.load(readme.IMAGES)
     assert readme.unfit(made) is None
