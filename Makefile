@@ -1,12 +1,13 @@
 # make demo   serves the chat example on http://127.0.0.1:5000
 # make test   runs the tests; ARGS="-k name -x" goes to pytest
 # make lint   style, types, layering
+# make compare   measures us beside Node and Flask-SocketIO; ARGS="--only echo32,fanout" goes to loadtests.compare
 #
 # Each sets up what it needs, once. The steps are small scripts in .ci/, the same that CI runs.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format compare clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,5 +26,8 @@ format:
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
+compare:
+	@exec bash .ci/compare.sh $(ARGS)
+
 clean:
-	rm -rf .venv build flask_socketio_py/client tests/node_modules *.egg-info
+	rm -rf .venv build loadtests/report flask_socketio_py/client tests/node_modules *.egg-info

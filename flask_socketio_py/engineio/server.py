@@ -8,7 +8,6 @@ Socket.IO or Flask.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ from ..websocket.connection import Connection
 from ..websocket.extensions import Deflate
 from ..websocket.takeover import find_socket, take_over
 from . import message as messages
-from . import packet
+from .announcement import Announcement
 from .cookie import SessionCookie
 from .cors import CorsPolicy
 from .heartbeat import Timekeeper
@@ -78,7 +77,7 @@ class EngineServer:
         self._hub: Any = None
         self._transports = options.offered_transports
         self._threshold = options.http_threshold
-        self._announced = {upgrades: self._announce(upgrades) for upgrades in (False, True)}
+        self._announcement = Announcement(options)
         deflate = options.per_message_deflate
         self._deflate = None if deflate is False else Deflate(**({} if deflate is True else deflate))
         self.timekeeper = Timekeeper()
@@ -164,7 +163,7 @@ class EngineServer:
         if session.protocol == 3:
             sleep(0)  # it joins the main namespace by opening: the answer of a quick connect handler travels along
         waiting = session.drain() if session.transport is transport else []
-        opened = PreparedMessage(self._open_packet(session, upgrades=True))
+        opened = PreparedMessage(self._announcement.packet(session.sid, upgrades=True))
         body = transport.encode([opened, *initial, *waiting])
         return self._answer(environ, payload_response(environ, body, headers, self._threshold), start_response, True)
 
@@ -258,7 +257,7 @@ class EngineServer:
         head = b"" if taken.answered else handshake.response_head([*switching, *headers])
         if new:
             session.transport = transport
-            opened = PreparedMessage(self._open_packet(session, upgrades=False)).frames()
+            opened = PreparedMessage(self._announcement.packet(session.sid, upgrades=False)).frames()
             connection.send(head + opened)
             for message in initial:
                 transport.write(message)
@@ -357,22 +356,6 @@ class EngineServer:
         name = session.transport.name
         if not self.options.allow_upgrades or session.state is not State.OPEN or name == "websocket":
             raise _no_handshake("this session can't be upgraded", transport="websocket")
-
-    def _open_packet(self, session: Session, *, upgrades: bool) -> bytes:
-        announced = self._announced[upgrades]
-        return packet.encode(packet.OPEN, f'{{"sid":{json.dumps(session.sid)},{announced}')
-
-    def _announce(self, upgrades: bool) -> str:
-        """What every session is told, but for its id."""
-        options = self.options
-        can_upgrade = upgrades and options.allow_upgrades and "websocket" in self._transports
-        data = {
-            "upgrades": ["websocket"] if can_upgrade else [],
-            "pingInterval": round(options.announced_interval * 1000),
-            "pingTimeout": round(options.ping_timeout * 1000),
-            "maxPayload": options.max_http_buffer_size,
-        }
-        return json.dumps(data, separators=(",", ":"))[1:]
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
 

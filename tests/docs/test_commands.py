@@ -11,6 +11,7 @@ import pytest
 from gunicorn.config import Config
 
 from flask_socketio_py.__main__ import _parser
+from loadtests.compare.__main__ import parser as compare_parser
 from tests.docs.pages import PAGES, ROOT
 
 #: Programs of the system that the documentation uses for what they are known for.
@@ -36,6 +37,9 @@ def check(command):
     if program == "make":
         targets = [word for word in words if "=" not in word]
         assert set(targets) <= set(make_targets()), f"no such target: {command}"
+        if targets == ["compare"]:
+            options = " ".join(word.removeprefix("ARGS=") for word in words if word.startswith("ARGS="))
+            parse_quietly(compare_parser(), shlex.split(options), command)
     elif program == "gunicorn":
         parse_quietly(Config().parser(), words, command)
     elif program == "python":
@@ -56,6 +60,8 @@ def check_python(words, command):
         check_paths(words[:1], command)
     elif words[1] == "flask_socketio_py":
         parse_quietly(_parser(), words[2:], command)
+    elif words[1] == "loadtests.compare":
+        parse_quietly(compare_parser(), words[2:], command)
     elif words[1] == "pytest":
         check_paths(words[2:], command)
     else:
@@ -84,9 +90,11 @@ def test_a_command_can_work(command):
     "command",
     [
         "make nonsense",
+        "make compare ARGS=--nonsense",
         "gunicorn --nonsense app:app",
         "python -m flask_socketio_py serve app:app",
         "python examples/nowhere.py",
+        "python -m loadtests.compare --nonsense",
         "bash .ci/nothing.sh",
         "node examples/nowhere.js",
         "nonsense",
