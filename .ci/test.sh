@@ -8,5 +8,6 @@ bash .ci/tools.sh
 bash .ci/peers.sh || { in_ci && exit 1; say "going on without the tests that need Flask-SocketIO"; }
 bash .ci/client.sh tests || { in_ci && exit 1; say "going on without the tests that need the JavaScript client"; }
 
-if [ $# = 0 ]; then set -- tests; fi
+# Most tests wait more than they compute, so more of them run at once than there are cores.
+if [ $# = 0 ]; then set -- tests -n 4 --dist loadfile; fi
 exec .venv/bin/python -m pytest "$@"

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from contract.naming import shown
 
 from flask_socketio_py.engineio.cors import CorsPolicy
 
@@ -79,7 +80,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("keys", "to_shop", "to_nobody"), ANSWERS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("keys", "to_shop", "to_nobody"), ANSWERS, ids=lambda value: shown(value, 40))
 def test_the_headers_of_an_answer(keys, to_shop, to_nobody):
     assert cors(**keys).headers(environ(HTTP_ORIGIN=SHOP)) == to_shop
     assert cors(**keys).headers(environ()) == to_nobody

@@ -6,6 +6,7 @@ import re
 import warnings
 
 import pytest
+from contract.naming import shown
 from flask import Flask
 
 from flask_socketio_py import SocketIO
@@ -117,7 +118,7 @@ def test_defaults():
     assert {field.name: getattr(options, field.name) for field in dataclasses.fields(options)} == DEFAULTS
 
 
-@pytest.mark.parametrize("options", ACCEPTED, ids=str)
+@pytest.mark.parametrize("options", ACCEPTED, ids=shown)
 def test_accepted_without_a_warning(app, options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -9,6 +9,7 @@ import math
 import uuid
 
 import pytest
+from contract.naming import shown
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -150,7 +151,7 @@ def test_another_module_refuses_it_too(text):
 @CODECS
 @pytest.mark.parametrize(
     "value", [object(), [{1, 2}], {"a": range(3)}, 1j, {(1, 2): 3}, {b"a": 1}, len, type("Class", (), {}), User],
-    ids=repr,
+    ids=shown,
 )  # fmt: skip
 def test_what_cannot_be_sent_is_the_callers_mistake(codec, value):
     with pytest.raises(TypeError):

@@ -14,6 +14,7 @@ import uuid
 
 import msgpack
 import pytest
+from contract.naming import shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,7 +140,7 @@ def test_a_date_keeps_milliseconds_or_microseconds():
 
 
 @FLAVOURS
-@pytest.mark.parametrize(("value", "form"), FORMS, ids=lambda item: ascii(item)[:40])
+@pytest.mark.parametrize(("value", "form"), FORMS, ids=lambda item: shown(item, 40))
 def test_what_has_no_form_of_its_own_gets_the_one_it_has_in_json(codec, value, form):
     for wrapped, expected in ((value, form), ([{"in": value}], [{"in": form}]), ((value, {0: 0}), [form, {"0": 0}])):
         assert codec.encode(wrapped) == codec.encode(expected)
@@ -183,7 +184,7 @@ def test_a_default_of_the_users_gives_a_form():
 
 @pytest.mark.parametrize(
     "value", [object(), [{1, 2}], {"a": range(3)}, 1j, {(1, 2): 3}, {b"a": 1}, [({b"a": 1},)], len, User, ...],
-    ids=repr,
+    ids=shown,
 )  # fmt: skip
 def test_what_cannot_be_sent_is_the_callers_mistake(value):
     with pytest.raises(TypeError):

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from contract.naming import shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,7 +173,7 @@ def test_a_default_of_the_users_gives_a_form():
     assert parser.decode(parser.encode_event(MAIN, ["a", 1j], None).attachments[0])[3] == ["a", "<complex>"]
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, {b"a": 1}, {(1,): 1}], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, {b"a": 1}, {(1,): 1}], ids=shown)
 def test_what_cannot_be_sent_is_the_callers_mistake(value):
     for encode in (
         lambda: PARSER.encode_event(MAIN, ["a", value], 1),

@@ -38,8 +38,8 @@ MALFORMED = [
     "0[]", "0null", '0"token"', "0{", '0{"a":1}x', "0/admin,[]", "00-", '01-{"a":1}',
     "1{}", "1null", "1[]", '1"a"', "1/admin,{}", "11-",
     "4", "4[]", "4null", "41", "4/admin,", "4/admin,[]", "41-{}",
-    *[f'2["{name}",1]' for name in packet.RESERVED],
-    *[f'51-["{name}",{PLACE}]' for name in packet.RESERVED],
+    *[f'2["{name}",1]' for name in sorted(packet.RESERVED)],
+    *[f'51-["{name}",{PLACE}]' for name in sorted(packet.RESERVED)],
 ]  # fmt: skip
 
 
