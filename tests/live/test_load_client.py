@@ -189,6 +189,8 @@ def test_the_official_server(javascript, node, client, transports, keep_alive):
         node.do("emit", args=["n", number], rooms=[sid])
         if number % 2 == 0:
             wait_until(lambda number=number: len(numbers) == number + 1, "it is told")
+            # Meanwhile the next poll is on its way: a server notices that of a client who polls, and nothing else.
+            gevent.get_hub().threadpool.apply(node.do, ("fetch",))
             one.drop()
             wait_until(lambda: not one.connected, "it notices")
         else:
