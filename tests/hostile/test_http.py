@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from conformance.raw import Connection, Response
 
@@ -101,7 +103,8 @@ def test_bad_chunks_are_refused(victim: Victim, chunks: bytes) -> None:
     with victim.open_polling() as session, victim.connect() as connection:
         reached = victim.stats()["reached"]
         connection.send(post(session.url, "Transfer-Encoding: chunked", body=chunks))
-        connection.sock.shutdown(1)
+        with contextlib.suppress(OSError):  # it has hung up already
+            connection.sock.shutdown(1)
         answers = connection_answers(connection)
         assert all(400 <= answer.status < 500 for answer in answers), answers
         assert victim.stats()["reached"] == reached
