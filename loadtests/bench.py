@@ -5,7 +5,7 @@
     python loadtests/bench.py --against main        # with that revision, in turn, instead of with the baseline
     python loadtests/bench.py --record              # the new baseline
 
-Nanoseconds of one machine mean nothing on another, and little on the same one in another hour. So the baseline holds how
+Nanoseconds of one machine mean nothing on another, and little on the same one in another hour. So the baseline says how
 many times a calibration (``measure``) each thing costs, and a run measures the same, calibration and benchmark in turn,
 in several processes; of all samples the low end counts. What then still looks slower is measured again, several times:
 more samples can only lower it. Where even that leaves a doubt, on another kind of processor or with another Python,

@@ -8,6 +8,7 @@ The requests come through pairs of sockets, so accepting a TCP connection is not
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -20,8 +21,8 @@ from loadtests.measure import Bench, Timed, run_as_script
 BATCH = 20
 
 
-def opening() -> Timed:
-    rig = Rig()
+def opening(stack: ExitStack) -> Timed:
+    rig = Rig(stack)
 
     def timed(loops: int) -> float:
         spent = 0.0
@@ -34,8 +35,8 @@ def opening() -> Timed:
     return timed
 
 
-def joining() -> Timed:
-    rig = Rig()
+def joining(stack: ExitStack) -> Timed:
+    rig = Rig(stack)
 
     @rig.socketio.on("connect")
     def connect() -> None: ...
@@ -53,8 +54,8 @@ def joining() -> Timed:
 
 
 BENCHES: list[Bench] = [
-    Bench("open a WebSocket", opening, BATCH, system=True),
-    Bench("join the main namespace", joining, BATCH, system=True),
+    Bench("open a WebSocket", opening, BATCH, pairs=BATCH),
+    Bench("join the main namespace", joining, BATCH, pairs=BATCH),
 ]
 
 if __name__ == "__main__":

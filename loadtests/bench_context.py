@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ def read_session() -> Any:
     return session.get("user")
 
 
-def using(handler: Callable[[], Any], *, managed: bool = True, teardown: bool = False) -> Callable[[], Timed]:
-    def make() -> Timed:
-        rig = Rig()
+def using(handler: Callable[[], Any], *, managed: bool = True, teardown: bool = False) -> Callable[[ExitStack], Timed]:
+    def make(stack: ExitStack) -> Timed:
+        rig = Rig(stack)
         rig.connect(1)
         (socket,) = rig.socketio.sockets.values()
         if teardown:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ def in_hub(function: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def starting(handler: Callable[[Any], Any]) -> Callable[[], Timed]:
-    def make() -> Timed:
+def starting(handler: Callable[[Any], Any]) -> Callable[[ExitStack], Timed]:
+    def make(stack: ExitStack) -> Timed:
         dispatcher = Dispatcher()
         dispatcher.bind(gevent.get_hub())
 
@@ -74,18 +75,17 @@ def pause(number: int) -> None:
     gevent.sleep(0)
 
 
-def echoing(size: int, ack: bool) -> Callable[[], Timed]:
+def echoing(size: int, ack: bool) -> Callable[[ExitStack], Timed]:
     """Each client sends an event, and is answered: by its acknowledgement, or by an emit to it."""
 
-    def make() -> Timed:
-        rig = Rig()
-        socketio = rig.socketio
+    def make(stack: ExitStack) -> Timed:
+        rig = Rig(stack)
 
         @rig.socketio.on("chat")
         def chat(data: str) -> str | None:
             if ack:
                 return data
-            socketio.emit("chat", data, to=request.sid)  # type: ignore[attr-defined]
+            rig.socketio.emit("chat", data, to=request.sid)  # type: ignore[attr-defined]
             return None
 
         clients = rig.connect(CLIENTS)
@@ -104,9 +104,9 @@ def echoing(size: int, ack: bool) -> Callable[[], Timed]:
 BENCHES: list[Bench] = [
     Bench("start a handler that returns", starting(nothing)),
     Bench("start a handler that waits once", starting(pause)),
-    Bench("event with ack, 32 B, socket to socket", echoing(22, ack=True), CLIENTS, system=True),
-    Bench("event with ack, 16 kB, socket to socket", echoing(16_000, ack=True), CLIENTS, system=True),
-    Bench("event and an emit to its sender", echoing(22, ack=False), CLIENTS, system=True),
+    Bench("event with ack, 32 B, socket to socket", echoing(22, ack=True), CLIENTS, pairs=CLIENTS),
+    Bench("event with ack, 16 kB, socket to socket", echoing(16_000, ack=True), CLIENTS, pairs=CLIENTS),
+    Bench("event and an emit to its sender", echoing(22, ack=False), CLIENTS, pairs=CLIENTS),
 ]
 
 if __name__ == "__main__":

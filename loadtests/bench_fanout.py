@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -46,16 +47,16 @@ def adapter_with_rooms() -> LocalAdapter:
     return adapter
 
 
-def targets(*rooms: str, except_: tuple[str, ...] = ()) -> Callable[[], Timed]:
-    return lambda: calling(adapter_with_rooms().targets, rooms, except_)
+def targets(*rooms: str, except_: tuple[str, ...] = ()) -> Callable[[ExitStack], Timed]:
+    return lambda stack: calling(adapter_with_rooms().targets, rooms, except_)
 
 
-def deliver() -> Timed:
+def deliver(stack: ExitStack) -> Timed:
     adapter, message = adapter_with_rooms(), PreparedMessage(b'42["chat","hello"]')
     return calling(lambda: adapter.broadcast(message, adapter.targets(("room17",))))
 
 
-def join_and_leave() -> Timed:
+def join_and_leave(stack: ExitStack) -> Timed:
     adapter = adapter_with_rooms()
 
     def work() -> None:
@@ -65,11 +66,11 @@ def join_and_leave() -> Timed:
     return calling(work)
 
 
-def broadcasting(receivers: int, rooms: int) -> Callable[[], Timed]:
+def broadcasting(receivers: int, rooms: int) -> Callable[[ExitStack], Timed]:
     """``emit`` to each of some rooms, until everybody has it."""
 
-    def make() -> Timed:
-        rig = Rig()
+    def make(stack: ExitStack) -> Timed:
+        rig = Rig(stack)
         rig.connect(receivers)
         for number, socket in enumerate(rig.socketio.sockets.values()):
             socket.join(f"room{number % rooms}")
@@ -97,8 +98,8 @@ BENCHES: list[Bench] = [
     Bench("targets: a room but for another one", targets("room17", except_=("room18",))),
     Bench("targets and calls: a room of 10", deliver),
     Bench("join a room and leave it", join_and_leave),
-    Bench(f"emit to {RECEIVERS}, each delivery", broadcasting(RECEIVERS, 1), RECEIVERS, system=True),
-    Bench("emit to rooms of 10, each delivery", broadcasting(500, 50), 500, system=True),
+    Bench(f"emit to {RECEIVERS}, each delivery", broadcasting(RECEIVERS, 1), RECEIVERS, pairs=RECEIVERS),
+    Bench("emit to rooms of 10, each delivery", broadcasting(500, 50), 500, pairs=500),
 ]
 
 if __name__ == "__main__":

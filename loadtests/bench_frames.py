@@ -8,6 +8,7 @@ Chunked: as the kernel may hand it over, 8 KiB at a time (64 KiB), or many frame
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -28,7 +29,7 @@ MIXED = ("x" * 13 + "é").encode() * (LARGE // 15)
 def receiving(name: str, stream: bytes, chunk: int, count: int = 1) -> Bench:
     """Feed a stream of ``count`` frames in chunks."""
 
-    def make() -> Timed:
+    def make(stack: ExitStack) -> Timed:
         feed = Protocol(2**20).feed
         chunks = [stream[start : start + chunk] for start in range(0, len(stream), chunk)]
         assert sum(len(feed(part)) for part in chunks) == count

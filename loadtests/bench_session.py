@@ -6,6 +6,7 @@ python loadtests/bench_session.py [pyperf's options]
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,11 @@ def request() -> EngineIORequest:
     return parse(ENVIRON, ("polling", "websocket"))
 
 
-def receive() -> Timed:
+def receive(stack: ExitStack) -> Timed:
     return calling(session_of(request()).receive, '42["chat","hello"]')
 
 
-def heartbeat() -> Timed:
+def heartbeat(stack: ExitStack) -> Timed:
     session = session_of(request())
 
     def work() -> None:
@@ -99,11 +100,11 @@ def heartbeat() -> Timed:
     return calling(work)
 
 
-def send() -> Timed:
+def send(stack: ExitStack) -> Timed:
     return calling(session_of(request()).send, PreparedMessage(b'42["chat","hello"]'))
 
 
-def wait_and_drain() -> Timed:
+def wait_and_drain(stack: ExitStack) -> Timed:
     session, message = session_of(request(), takes=False), PreparedMessage(b'42["chat","hello"]')
 
     def work() -> None:
@@ -114,7 +115,7 @@ def wait_and_drain() -> Timed:
     return calling(work)
 
 
-def life() -> Timed:
+def life(stack: ExitStack) -> Timed:
     kept: Any = request()
 
     def work() -> None:

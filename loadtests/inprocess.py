@@ -11,6 +11,7 @@ import select
 import socket as plain
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import gevent
@@ -42,12 +43,10 @@ CONNECT = masked(b"40")
 
 
 class Rig:
-    """An application, its server, and clients.
+    """An application, its server, and clients; closed with the stack that it is given."""
 
-    It ends when nobody refers to it any more, so a handler must not; ``rig.socketio`` it may know.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, stack: ExitStack) -> None:
+        stack.callback(self.close)
         self.app = Flask("loadtests")
         self.app.secret_key = "of a benchmark"
         self.socketio = SocketIO(self.app, cors_allowed_origins="*")
@@ -101,6 +100,12 @@ class Rig:
         gone = set(clients)
         self.clients = [client for client in self.clients if client not in gone]
         self.wait(lambda: len(sessions) == left)
+
+    def close(self) -> None:
+        """The clients go, then the server."""
+        self.disconnect(self.clients)
+        self._server.stop()
+        self._poll.close()
 
     def readable(self) -> int:
         """Clients to which something has come."""

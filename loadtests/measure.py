@@ -12,6 +12,7 @@ import gc
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,14 +32,15 @@ MOST = 1_000_000
 class Bench:
     """One thing that has a price.
 
-    ``make`` prepares it and returns what runs it. ``count`` says how many units (deliveries, frames) one repetition is;
-    ``system``: its price is system calls for a good part, so that the calibration should have some, too.
+    ``make`` prepares it and returns what runs it; what must be closed afterwards it leaves to the stack that it is
+    given. ``count`` says how many units (deliveries, frames) one repetition is; ``pairs``: its price is for a good part
+    what so many sockets cost, in system calls and in caches too small for all, so the calibration has as many.
     """
 
     name: str
-    make: Callable[[], Timed]
+    make: Callable[[ExitStack], Timed]
     count: int = 1
-    system: bool = False
+    pairs: int = 0
 
 
 def calling(function: Callable[..., Any], *args: Any) -> Timed:
@@ -56,7 +58,7 @@ def calling(function: Callable[..., Any], *args: Any) -> Timed:
 
 def of_call(name: str, function: Callable[..., Any], *args: Any, count: int = 1) -> Bench:
     """The benchmark of one call."""
-    return Bench(name, lambda: calling(function, *args), count)
+    return Bench(name, lambda stack: calling(function, *args), count)
 
 
 # -- calibration -------------------------------------------------------------------------------------------------------
@@ -87,20 +89,22 @@ def _python_work() -> int:
     return total
 
 
-def python_calibration() -> Timed:
-    """Work without a system call."""
-    return calling(_python_work)
+def calibration_of(pairs: int, stack: ExitStack) -> Timed:
+    """Work without a system call; or, for some pairs of sockets, with a message through each."""
+    if not pairs:
+        return calling(_python_work)
+    kept = [(*socket.socketpair(), _Thing(number), {"text": "x" * 40}) for number in range(pairs)]
 
-
-def system_calibration() -> Timed:
-    """The same with a message through a pair of sockets now and then: about half of the price is the system's."""
-    one, other = socket.socketpair()
+    for one, other, *_ in kept:
+        stack.enter_context(one)
+        stack.enter_context(other)
 
     def work() -> None:
-        _python_work()
-        for _ in range(10):
-            one.send(b"x" * 47)
+        for one, other, thing, data in kept:
+            thing.value = thing.method(1)
+            one.send(b"\x81" + f"{data['text']}{thing.value}".encode())
             other.recv(65536)
+        _python_work()
 
     return calling(work)
 
@@ -126,16 +130,19 @@ def fit(timed: Timed, seconds: float = SAMPLE) -> int:
 
 def price(bench: Bench, samples: int = SAMPLES, seconds: float = SAMPLE) -> tuple[float, float]:
     """Seconds for each unit, and for the calibration in the same moments."""
-    timed = bench.make()
-    calibration = system_calibration() if bench.system else python_calibration()
-    loops, calibrating = fit(timed, seconds), fit(calibration, seconds / 2)
+    with ExitStack() as stack:
+        return _price(bench.make(stack), calibration_of(bench.pairs, stack), bench.count, samples, seconds)
+
+
+def _price(timed: Timed, calibration: Timed, count: int, samples: int, seconds: float) -> tuple[float, float]:
+    loops, calibrating = fit(timed, seconds), fit(calibration, seconds)
     own, common = [], []
     gc.collect()
     gc.disable()  # a collection would hit one sample in some, and cost what else lives in this process
     try:
         for _ in range(samples):
             common.append(calibration(calibrating) / calibrating)
-            own.append(timed(loops) / loops / bench.count)
+            own.append(timed(loops) / loops / count)
     finally:
         gc.enable()
     return low(own), low(common)
@@ -158,7 +165,7 @@ def _lazily(bench: Bench) -> Timed:
 
     def timed(loops: int) -> float:
         if not made:
-            made.append(bench.make())
+            made.append(bench.make(ExitStack()))  # pyperf ends the process
         return made[0](loops)
 
     return timed
