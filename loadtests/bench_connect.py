@@ -18,7 +18,7 @@ from loadtests.inprocess import CONNECT, Rig
 from loadtests.measure import Bench, Timed, run_as_script
 
 #: Connections at once.
-BATCH = 20
+BATCH = 5
 
 
 def opening(stack: ExitStack) -> Timed:

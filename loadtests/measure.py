@@ -20,8 +20,8 @@ from typing import Any
 Timed = Callable[[int], float]
 
 #: CPU seconds of one sample: short enough that many of them are undisturbed.
-SAMPLE = 0.003
-SAMPLES = 40
+SAMPLE = 0.001
+SAMPLES = 100
 #: Which sample of a process counts: a tenth of them were cheaper.
 QUANTILE = 0.1
 #: Most repetitions of a sample.
