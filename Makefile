@@ -1,12 +1,13 @@
 # make demo   serves the chat example on http://127.0.0.1:5000
 # make test   runs the tests; ARGS="-k name -x" goes to pytest
 # make lint   style, types, layering
+# make bench  micro benchmarks against the baseline; ARGS="codec --against main" goes to loadtests/bench.py
 #
 # Each sets up what it needs, once. The steps are small scripts in .ci/, the same that CI runs.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint bench format clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -19,6 +20,9 @@ test:
 
 lint:
 	@exec bash .ci/lint.sh
+
+bench:
+	@exec bash .ci/bench.sh $(ARGS)
 
 format:
 	@bash .ci/python.sh lint

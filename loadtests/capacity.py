@@ -32,7 +32,8 @@ from loadtests.swarm import Swarm, frame
 SIZES = (100, 1000, 5000, 10_000, 20_000)
 ROOMS = (1, 10, 100, 1000, 10_000)
 #: Members of each room, and connections while rooms are measured.
-MEMBERS, CLIENTS = 10, 10_000
+MEMBERS = 10
+CLIENTS = 10_000
 #: Descriptors that a process needs for itself.
 SPARE = 200
 #: Messages of one measurement, under way at once, and deliveries by broadcasts.
@@ -47,11 +48,19 @@ Row = dict[str, float]
 class Capacity:
     """A run: one server, one swarm."""
 
-    def __init__(self, pid: int, swarm: Swarm, messages: int = MESSAGES, deliveries: int = DELIVERIES) -> None:
+    def __init__(
+        self,
+        pid: int,
+        swarm: Swarm,
+        messages: int = MESSAGES,
+        deliveries: int = DELIVERIES,
+        members: int = MEMBERS,
+    ) -> None:
         self.pid = pid
         self.swarm = swarm
         self.messages = messages
         self.deliveries = deliveries
+        self.members = members
         self.started = time.monotonic()
         self.memory = processes.resident_kib(pid)
         #: What joining a room cost, when the last of them were joined.
@@ -92,11 +101,11 @@ class Capacity:
         return self.cost(lambda: self.swarm.exchange(lambda client: ALL, rounds, 1, size + 1)) / rounds / size
 
     def join(self, rooms: range) -> float:
-        """More rooms, of ten members each; what joining cost, for each of them."""
+        """More rooms; what joining one cost, for each member."""
         size = len(self.swarm)
         joined: dict[int, list[str]] = {}
-        for place in range(rooms.start * MEMBERS, rooms.stop * MEMBERS):
-            joined.setdefault(place % size, []).append(f"room{place // MEMBERS}")
+        for place in range(rooms.start * self.members, rooms.stop * self.members):
+            joined.setdefault(place % size, []).append(f"room{place // self.members}")
         frames = {client: frame(f'421["join",{json.dumps(names)}]'.encode()) for client, names in joined.items()}
 
         def work() -> None:
@@ -107,19 +116,19 @@ class Capacity:
                     self.swarm.pump(1.0)
             self.swarm.until(lambda: self.swarm.acks - before == len(frames))
 
-        return self.cost(work) / (len(rooms) * MEMBERS)
+        return self.cost(work) / (len(rooms) * self.members)
 
     def room_message(self, rooms: int) -> float:
-        """An event whose handler emits to a room of ten: one message in, ten out, and an acknowledgement."""
-        count = self.messages // 8
+        """An event whose handler emits to a room: one message in, one to each member, and an acknowledgement."""
+        count, answers = self.messages // 8, self.members + 1
         frames = [frame(f'421["room","room{number * 7919 % rooms}","{TEXT}"]'.encode()) for number in range(2000)]
         turn = iter(range(2 * count))
 
         def next_frame(client: int) -> bytes:
             return frames[next(turn) % len(frames)]
 
-        self.swarm.exchange(next_frame, count // 10, WINDOW // 5, MEMBERS + 1)
-        return self.cost(lambda: self.swarm.exchange(next_frame, count, WINDOW // 5, MEMBERS + 1)) / count
+        self.swarm.exchange(next_frame, count // 10, WINDOW // 5, answers)
+        return self.cost(lambda: self.swarm.exchange(next_frame, count, WINDOW // 5, answers)) / count
 
     # -- the two series ------------------------------------------------------------------------------------------------
 
@@ -172,12 +181,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             if others:
                 os.sched_setaffinity(0, others)
             swarm = Swarm(port)
-            capacity = Capacity(pid, swarm, arguments.messages, arguments.deliveries)
+            capacity = Capacity(pid, swarm, arguments.messages, arguments.deliveries, arguments.members)
             if name == "sizes":
                 found[name] = list(capacity.sizes(sizes, arguments.idle))
             else:
                 capacity.grow(min(arguments.clients, most))
-                found["clients"] = len(swarm)
+                found["clients"], found["members"] = len(swarm), arguments.members
                 found[name] = list(capacity.rooms(arguments.rooms))
                 found["join_us"] = capacity.join_us
             swarm.close()
@@ -211,6 +220,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of connections")
     parser.add_argument("--rooms", type=int, nargs="+", default=ROOMS, help="numbers of rooms")
     parser.add_argument("--clients", type=int, default=CLIENTS, help="connections while rooms are measured")
+    parser.add_argument("--members", type=int, default=MEMBERS, help="of each room")
     parser.add_argument("--idle", type=float, default=27, help="seconds of silence; a round of heartbeats takes 25")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="in one measurement")
     parser.add_argument("--deliveries", type=int, default=DELIVERIES, help="in one measurement")
