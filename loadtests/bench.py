@@ -215,9 +215,10 @@ def machine() -> str:
 
 
 def record(path: Path, prices: Prices, keep: dict[str, object]) -> None:
-    """Write the baseline; what was not measured now stays as it was."""
-    known = keep.get("benches")
+    """Write the baseline; groups that were not measured now stay as they were."""
+    known, measured = keep.get("benches"), {name.partition(": ")[0] for name in prices}
     benches = dict(known) if isinstance(known, dict) else {}
+    benches = {name: row for name, row in benches.items() if name.partition(": ")[0] not in measured}
     benches |= {
         name: {"calibrations": round(found.times, 5), "nanoseconds": round(found.own * 1e9)}
         for name, found in prices.items()

@@ -136,6 +136,7 @@ def test_the_program_compares_with_what_it_recorded(tmp_path, monkeypatch, capsy
 def test_a_part_is_recorded_without_losing_the_rest(tmp_path):
     path = tmp_path / "baseline.json"
     record(path, {"codec: a": Price(1.0, 1.0)}, load(path))
+    record(path, {"frames: of old": Price(1.0, 1.0)}, load(path))
     record(path, {"frames: b": Price(3.0, 2.0)}, load(path))
     assert json.loads(path.read_text())["benches"]["frames: b"] == {"calibrations": 1.5, "nanoseconds": 3000000000}
     assert set(load(path)["benches"]) == {"codec: a", "frames: b"}
