@@ -51,7 +51,8 @@ def test_both_series_are_measured(worker, tmp_path):
     assert all(row[name] > 0 for row in sizes for name in ("open_us", "message_us", "delivery_us"))
     assert all(row["room_message_us"] > 0 for row in rooms)
     assert len(list(table(sizes))) == 4
-    pytest.importorskip("matplotlib")
+    if os.environ.get("CI") != "true":
+        pytest.importorskip("matplotlib")
     found = {"sizes": sizes, "rooms": rooms, "clients": 20}
     for path in capacity_plots.draw(found, tmp_path):
         assert path.read_bytes().startswith(b"\x89PNG")
