@@ -1,6 +1,6 @@
 """All micro benchmarks, compared with the recorded baseline: what has become slower is seen, and is the exit code.
 
-    python loadtests/bench.py                       # about a minute and a half; exits with 1 if something is slower
+    python loadtests/bench.py                       # about a minute; exits with 1 if something is slower
     python loadtests/bench.py codec frames          # some of them
     python loadtests/bench.py --against main        # with that revision, in turn, instead of with the baseline
     python loadtests/bench.py --record              # the new baseline
