@@ -2,12 +2,13 @@
 # make test   runs the tests; ARGS="-k name -x" goes to pytest
 # make lint   style, types, layering
 # make compare   measures us beside Node and Flask-SocketIO; ARGS="--only echo32,fanout" goes to loadtests.compare
+# make bench  micro benchmarks against the baseline; ARGS="codec --against main" goes to loadtests/bench.py
 #
 # Each sets up what it needs, once. The steps are small scripts in .ci/, the same that CI runs.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format compare clean
+.PHONY: help demo test lint format compare bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -20,6 +21,9 @@ test:
 
 lint:
 	@exec bash .ci/lint.sh
+
+bench:
+	@exec bash .ci/bench.sh $(ARGS)
 
 format:
 	@bash .ci/python.sh lint
