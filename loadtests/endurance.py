@@ -139,7 +139,7 @@ class Run:
 
 def run_workers(arguments: argparse.Namespace) -> list[str]:
     """No Redis, no balancer, no stickiness."""
-    with Server(APP, "worker", args=("-w", str(arguments.workers))) as server:
+    with Server(arguments.app, "worker", args=("-w", str(arguments.workers))) as server:
         run = Run(server, arguments)
         run.connect()
         progress = gevent.spawn(run.report_on)
@@ -303,7 +303,7 @@ def streams(redis: RedisServer) -> str:
 
 def streaming(redis: RedisServer, arguments: argparse.Namespace) -> Server:
     options = {"message_queue": streams(redis), "connection_state_recovery": RECOVERY}
-    return Server(APP, "worker", options=options, args=("-w", str(arguments.workers)))
+    return Server(arguments.app, "worker", options=options, args=("-w", str(arguments.workers)))
 
 
 def main() -> int:
@@ -315,6 +315,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, help="gunicorn's workers (4; with redis 2)")
     parser.add_argument("--kills", type=int, default=1)
     parser.add_argument("--restarts", type=int, default=20)
+    parser.add_argument("--app", default=APP, help="another application with the same events")
     parser.add_argument("--rate", type=float, help="events a second to the room (5; with redis 20)")
     arguments = parser.parse_args()
     redis = arguments.run == "redis"
