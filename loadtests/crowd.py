@@ -40,6 +40,8 @@ class Member:
         self.connects_known = 1
         #: The process that has its session.
         self.worker = 0
+        #: Times that its own connection was broken on purpose.
+        self.drops = 0
         self.stopped = False
         self._sent = self._next = self._acked = self._asked = 0
         self._faults: list[str] = []
@@ -131,13 +133,17 @@ class Member:
         return missing + self._faults
 
     def errors(self, *, calm: bool) -> list[str]:
-        """What its transports met; ``calm``: nothing should have broken a connection."""
+        """What its transports met; ``calm``: nothing but we ourselves broke a connection."""
         counts = self.client.counts
         found = list(counts.violations)
         if calm:
-            found += [*counts.failures, *(f"ended: {reason}" for reason in counts.ends)]
-            if counts.connects != 1 or counts.unanswered:
-                found.append(f"{counts.connects} connects, {counts.unanswered} acknowledgements lost with them")
+            expected = Counter({"transport close": self.drops}) if self.drops else Counter()
+            found += [*counts.failures, *(f"ended: {reason}" for reason in (counts.ends - expected).elements())]
+            if counts.connects != 1 + self.drops or counts.recoveries != self.drops or counts.unanswered:
+                found.append(
+                    f"{counts.connects} connects, {counts.recoveries} recoveries after {self.drops} breaks, "
+                    f"{counts.unanswered} acknowledgements lost with them"
+                )
         return [f"client {self.number}: {text}" for text in found]
 
 
