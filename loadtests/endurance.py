@@ -26,6 +26,7 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,6 @@ from tests.redis_server import RedisServer
 
 APP = "loadtests.endurance_app:app"
 RECOVERY = {"max_disconnection_duration": 120}
-#: Seconds that everything under way gets to arrive in the end.
-PATIENCE = 30.0
 
 
 class Run:
@@ -98,8 +97,8 @@ class Run:
         if not self.eventually(all_serve):
             self.faults.append(f"of {self.arguments.workers} workers {len(seen)} serve")
 
-    def eventually(self, condition: Any, patience: float = PATIENCE) -> bool:
-        deadline = time.monotonic() + patience
+    def eventually(self, condition: Callable[[], Any]) -> bool:
+        deadline = time.monotonic() + self.arguments.patience
         while not condition():
             if time.monotonic() > deadline:
                 return False
@@ -229,7 +228,7 @@ def run_redis(arguments: argparse.Namespace) -> list[str]:
         run.connect()
         progress = gevent.spawn(run.report_on)
         speakers = list({member.worker: member for member in run.members}.values())
-        warm_up = min(2, arguments.restarts)
+        warm_up = min(2, arguments.restarts // 2)
         said = Counter[str]()
         restart_under_load(run, redis, speakers, said, warm_up)
         half = (arguments.restarts - warm_up) // 2
@@ -245,9 +244,8 @@ def run_redis(arguments: argparse.Namespace) -> list[str]:
         run.finish_errors(calm=True)
         compare(run, *looks)
         run.summary()
-        print(
-            f"told to the room:  {sum(said.values())} events by {len(said)} workers over {arguments.restarts} restarts"
-        )
+        print(f"told to the room:  {sum(said.values())} events by {len(said)} workers, {arguments.restarts} restarts")
+        print(f"broken meanwhile:  {sum(member.drops for member in run.members)} connections")
         together(run.members, Member.leave)
     return run.faults
 
@@ -339,6 +337,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, help="gunicorn's workers (4; with redis 2)")
     parser.add_argument("--kills", type=int, default=1)
     parser.add_argument("--restarts", type=int, default=20)
+    parser.add_argument("--patience", type=float, default=30, help="seconds that what must come gets in the end")
     parser.add_argument("--app", default=APP, help="another application with the same events")
     parser.add_argument("--rate", type=float, help="events a second to the room (5; with redis 20)")
     arguments = parser.parse_args()

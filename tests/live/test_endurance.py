@@ -22,8 +22,8 @@ def endurance(*arguments):
     ("arguments", "said"),
     [
         (("workers", "--sessions", "30", "--seconds", "3"), "acknowledgements: "),
-        (("kill", "--sessions", "30", "--seconds", "3"), "clients were back after"),
-        (("redis", "--sessions", "20", "--restarts", "3"), "3 restarts"),
+        (("kill", "--sessions", "24", "--seconds", "2", "--workers", "3"), "clients were back after"),
+        (("redis", "--sessions", "20", "--restarts", "2"), "2 restarts"),
     ],
     ids=["workers", "kill", "redis"],
 )
@@ -37,7 +37,10 @@ def test_a_run_passes(arguments, said):
 
 
 def test_a_run_fails():
-    run = endurance("workers", "--app", "tests.live.apps.careless:app", "--sessions", "6", "--seconds", "2")
+    careless = "tests.live.apps.careless:app"
+    run = endurance(
+        "workers", "--app", careless, "--sessions", "6", "--workers", "2", "--seconds", "2", "--patience", "2"
+    )
     assert run.returncode == 1, run.stdout + run.stderr
     assert "acknowledgements out of order" in run.stdout
     assert "1 acknowledgements are missing" in run.stdout

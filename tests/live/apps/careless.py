@@ -9,8 +9,8 @@ __all__ = ["app"]
 
 @socketio.on("number")
 def number(value, data):
-    if value == 1:
-        gevent.sleep(0.5)  # the next ones overtake it
+    if value == 0:
+        gevent.sleep(0.5)  # the next one overtakes it
     if value == 2:
         gevent.sleep(1000)  # it is never answered
     return value, data
