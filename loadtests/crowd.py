@@ -42,6 +42,9 @@ class Member:
         self.worker = 0
         #: Times that its own connection was broken on purpose.
         self.drops = 0
+        #: Whether it must not tell the room anything, and of what it told no acknowledgement has come yet.
+        self.mute = False
+        self.telling = 0
         self.stopped = False
         self._sent = self._next = self._acked = self._asked = 0
         self._faults: list[str] = []
@@ -87,10 +90,11 @@ class Member:
     def tell(self, rate: float, said: Counter[str]) -> None:
         """Let its worker tell the room numbers."""
         speaker = str(self.number)
-        while not self.stopped:
+        while not self.stopped and not self.mute:
             value = said[speaker]
             said[speaker] += 1
             self._asked += 1
+            self.telling += 1
             self.client.emit("tell", speaker, value, callback=partial(self._check_told, value))
             gevent.sleep(random.uniform(0.5, 1.5) / rate)
 
@@ -109,6 +113,7 @@ class Member:
 
     def _check_told(self, value: int, back: int | None = None) -> None:
         self._asked -= 1
+        self.telling -= 1
         if back != value:
             self._fault("an acknowledgement of something else")
 
@@ -165,6 +170,8 @@ class Redelivery:
                 found.append(f"of {speaker} {len(missing)} are missing: {missing[:10]}")
             if twice:
                 found.append(f"of {speaker} {len(twice)} came more than once: {twice[:10]}")
+            if any(number >= count for number in numbers):
+                found.append(f"of {speaker} more than were said")
             if not missing and not twice and numbers != sorted(numbers):
                 found.append(f"of {speaker} not in order")
         return [f"client {member.number}: {text}" for text in found]

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from gevent.pool import Pool
 
 # Not this folder, but where the package is.
@@ -154,51 +155,57 @@ def run_workers(arguments: argparse.Namespace) -> list[str]:
 
 
 def run_kill(arguments: argparse.Namespace) -> list[str]:
-    """Workers are killed, one at a time, while an emitter tells the room numbers."""
+    """Workers are killed, one at a time, while an emitter and clients of the workers tell the room numbers."""
     with RedisServer() as redis, streaming(redis, arguments) as server:
         run = Run(server, arguments)
         run.connect()
         gevent.sleep(1.5)  # what a client needs to come back is kept a second after it changed
         progress = gevent.spawn(run.report_on)
-        with Emitter(streams(redis)) as emitter:
-            told = [0]
+        said = Counter[str]()
+        over = Event()
 
-            def tell() -> None:
-                while True:
-                    emitter.to("everybody").emit("told", ["outside", told[0]])
-                    told[0] += 1
-                    gevent.sleep(1 / arguments.rate)
+        def tell() -> None:
+            with Emitter(streams(redis)) as emitter:
+                while not over.wait(2 / arguments.rate):
+                    emitter.to("everybody").emit("told", ["outside", said["outside"]])
+                    said["outside"] += 1
 
-            telling = gevent.spawn(tell)
-            talkers = [gevent.spawn(member.talk, 2.0) for member in run.members]
-            pause = arguments.seconds / (arguments.kills + 1)
-            for _ in range(arguments.kills):
-                gevent.sleep(pause)
-                kill_a_worker(run)
+        # Over WebSockets: their connections are not cut off when another worker is killed.
+        speakers = list({member.worker: member for member in run.members if not member.polling}.values())
+        jobs = [gevent.spawn(tell)]
+        jobs += [gevent.spawn(member.tell, arguments.rate / 2 / len(speakers), said) for member in speakers]
+        jobs += [gevent.spawn(member.talk, 2.0) for member in run.members]
+        pause = arguments.seconds / (arguments.kills + 1)
+        for _ in range(arguments.kills):
             gevent.sleep(pause)
-            telling.kill()
-            if telling.exception is not None:
-                run.faults.append(f"the emitter: {telling.exception!r}")
-        stop(run, talkers)
+            kill_a_worker(run, speakers)
+        gevent.sleep(pause)
+        over.set()
+        stop(run, jobs)
         if not run.eventually(lambda: all(member.client.connected for member in run.members)):
             run.faults.append(f"{sum(not member.client.connected for member in run.members)} clients never came back")
         run.finish_acks()
-        run.finish_told({"outside": told[0]})
+        run.finish_told(dict(said))
         progress.kill()
         run.finish_errors(calm=False)
         run.summary()
-        print(f"told to the room:  {told[0]} events")
+        print(f"told to the room:  {sum(said.values())} events, {said['outside']} of them by an emitter")
         together(run.members, Member.leave)
     return run.faults
 
 
-def kill_a_worker(run: Run) -> None:
+def kill_a_worker(run: Run, speakers: list[Member]) -> None:
     """Kill the one with the most sessions; returns when it is replaced, and its clients are back."""
     before = set(children(run.server.pid))
     by_worker = Counter(member.worker for member in run.members)
     victim = max(before, key=lambda pid: by_worker[pid])
     theirs = [member for member in run.members if member.worker == victim]
     ids = {member: member.client.sid for member in theirs}
+    # What a worker has not yet written when it is killed nobody can receive: it must be silent.
+    mute = [member for member in speakers if member.worker == victim]
+    for member in mute:
+        member.mute = True
+    run.eventually(lambda: not any(member.telling for member in mute))
     run.say(f"killing worker {victim}, which has {len(theirs)} sessions")
     since = time.monotonic()
     os.kill(victim, signal.SIGKILL)

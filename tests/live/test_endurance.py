@@ -53,6 +53,7 @@ def test_a_run_fails():
         ([("a", 0), ("b", 0), ("a", 1), ("b", 1)], None),
         ([("a", 0), ("b", 0), ("a", 1)], "of b 1 are missing: [1]"),
         ([("a", 0), ("b", 0), ("a", 1), ("a", 0), ("b", 1)], "of a 1 came more than once: [0]"),
+        ([("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2)], "of a more than were said"),
         ([("a", 1), ("b", 0), ("b", 1), ("a", 0)], "of a not in order"),
     ],
 )
