@@ -20,9 +20,9 @@ TRANSPORTS = ("polling", "websocket")
 NO_BODY = io.BytesIO()
 #: Stands for a parameter that came twice: no transport, session or revision is called that.
 _REPEATED = "?"
+#: Not ``wsgi.errors``: it is the server's, and what ``app.logger`` writes to while there is a request.
 _TRANSIENT = (
     "wsgi.input",
-    "wsgi.errors",
     "wsgi.websocket",
     "wsgi.file_wrapper",
     "wsgi.early_hints",

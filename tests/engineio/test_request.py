@@ -176,9 +176,11 @@ def test_a_client_of_revision_3_may_take_text_only(query, text_only):
 
 
 def test_what_is_kept_holds_no_socket_and_no_buffer():
-    body = io.BytesIO(b"x" * 1000)
-    request = parse(environ(**{"wsgi.errors": body, "gunicorn.socket": body, "werkzeug.socket": body}), BOTH)
+    body, errors = io.BytesIO(b"x" * 1000), io.StringIO()
+    found = {"wsgi.errors": errors, "wsgi.input": body, "gunicorn.socket": body, "werkzeug.socket": body}
+    request = parse(environ(**found), BOTH)
     request.keep()
+    assert request.environ["wsgi.errors"] is errors
     assert not any(value is body for value in request.environ.values())
     assert request.environ["HTTP_HOST"] == "example.org"
     assert request.environ["wsgi.url_scheme"] == "http"

@@ -242,3 +242,20 @@ def test_handlers_in_a_module_with_a_blueprint(app):
 def test_an_http_request_has_none_of_it(app, socketio, name):
     app.add_url_rule("/", "page", lambda: str(hasattr(request, name)))
     assert app.test_client().get("/").data == b"False"
+
+
+def test_the_logger_writes_where_the_server_logs(app, socketio, connect, capfd):
+    """With no other handler Flask's logger writes to what the WSGI server gave the request."""
+
+    @socketio.on("ask")
+    def look():
+        app.logger.addHandler(flask.logging.default_handler)  # what it does itself unless pytest listens
+        try:
+            app.logger.warning("from a handler")
+        finally:
+            app.logger.removeHandler(flask.logging.default_handler)
+
+    connect("/").emit("ask")
+    written = capfd.readouterr().err
+    assert "from a handler" in written
+    assert "Logging error" not in written
