@@ -1,12 +1,13 @@
 # make demo   serves the chat example on http://127.0.0.1:5000
 # make test   runs the tests; ARGS="-k name -x" goes to pytest
 # make lint   style, types, layering
+# make load   two minutes of load scenarios, and a report with plots to open: loadtests/report/index.html
 #
 # Each sets up what it needs, once. The steps are small scripts in .ci/, the same that CI runs.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint load format clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -20,10 +21,13 @@ test:
 lint:
 	@exec bash .ci/lint.sh
 
+load:
+	@exec bash .ci/load.sh $(ARGS)
+
 format:
 	@bash .ci/python.sh lint
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
 clean:
-	rm -rf .venv build flask_socketio_py/client tests/node_modules *.egg-info
+	rm -rf .venv build flask_socketio_py/client tests/node_modules loadtests/report *.egg-info

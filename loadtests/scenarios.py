@@ -150,7 +150,7 @@ class Cluster(ChatRooms):
 
 
 class SlowReaders(SocketIOUser):
-    """One user in ten stops reading while pictures of 200 kB come ten times a second; the others must not notice.
+    """One user in ten stops reading while pictures of 400 kB come ten times a second; the others must not notice.
 
     The server has to disconnect who doesn't read, with the reason ``outbox full``, so ``cut-off`` is what is expected;
     never to be cut off is the failure.
@@ -192,4 +192,4 @@ class SlowReaders(SocketIOUser):
         if self.number:
             gevent.sleep(5)
         else:
-            self.call("show", {"at": time.time(), "data": letters(200_000)})
+            self.call("show", {"at": time.time(), "data": letters(400_000)})

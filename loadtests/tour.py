@@ -67,9 +67,9 @@ class Stop(NamedTuple):
 
 #: Bounded for a laptop with two cores.
 TOUR = (
-    Stop(locustfile.ChatRooms, users=300, rate=150),
+    Stop(locustfile.ChatRooms, users=500, rate=250),
     Stop(locustfile.BroadcastStorm, users=2000, rate=500),
-    Stop(locustfile.RequestResponse, users=100, rate=100),
+    Stop(locustfile.RequestResponse, users=200, rate=100),
     Stop(locustfile.ConnectStorm, users=100, rate=100, waves=True),
     Stop(locustfile.MassReconnect, users=500, rate=250),
     Stop(locustfile.PollingOnly, users=100, rate=50),
@@ -100,25 +100,41 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
 
-def run(stop: Stop, arguments: argparse.Namespace, progress: Progress) -> Result:
-    """One scenario: its server, its load, and what they were like.
+def run(stop: Stop, arguments: argparse.Namespace, progress: Progress, core: int, endings: list[Ending]) -> Result:
+    """One scenario: its server, its load, and what they were like. The server ends while the next one starts.
 
     Raises:
-        AssertionError: the server did not start, did not end, or its log has a traceback; it says what
+        AssertionError: the server did not start; it says why
+        psutil.NoSuchProcess: the server ended meanwhile
     """
-    server_core, load_core = cores()
     with contextlib.ExitStack() as stack:
         options: dict[str, Any] = {}
         if stop.redis:
             options["message_queue"] = stack.enter_context(RedisServer()).url
         progress.tell("starting the server")
-        with on_core(server_core):
-            server = stack.enter_context(Server(APP, "worker", options=options, args=("-w", str(stop.workers))))
-        if stop.workers > 1:
-            wait_for(lambda: len(children(server.pid)) == stop.workers, "all workers are there")
-        if load_core is not None:
-            stack.enter_context(on_core(load_core))
-        return load(stop, server, arguments, progress)
+        server = Server(APP, "worker", options=options, args=("-w", str(stop.workers)))
+        with on_core(core):
+            stack.enter_context(server)
+        wait_for(lambda: len(children(server.pid)) == stop.workers, "all workers are there")
+        result = load(stop, server, arguments, progress)
+        endings.append(Ending(stop.title, stack.pop_all()))
+    return result
+
+
+class Ending(gevent.Greenlet):
+    """The end of what a scenario needed; ``fault`` is what went wrong with it: a traceback in the server's log, say."""
+
+    def __init__(self, title: str, stack: contextlib.ExitStack) -> None:
+        super().__init__()
+        self.fault = ""
+        self._title, self._stack = title, stack
+        self.start()
+
+    def _run(self) -> None:
+        try:
+            self._stack.close()
+        except AssertionError as error:
+            self.fault = f"{self._title}: {error}"
 
 
 def load(stop: Stop, server: Server, arguments: argparse.Namespace, progress: Progress) -> Result:
@@ -208,14 +224,22 @@ def main() -> int:
         if skipped and os.environ.get("CI"):
             return 1
     arguments.report.mkdir(parents=True, exist_ok=True)
-    results, broken = [], []
-    for number, stop in enumerate(chosen, 1):
-        progress = Progress(number, len(chosen), stop.title, arguments.seconds)
-        try:
-            results.append(run(stop, arguments, progress))
-        except (AssertionError, psutil.NoSuchProcess) as error:
-            progress.tell("FAILED", last=True)
-            broken.append(f"{stop.title}: {error}")
+    server_core, load_core = cores()
+    results: list[Result] = []
+    broken: list[str] = []
+    endings: list[Ending] = []
+    with contextlib.ExitStack() as stack:
+        if load_core is not None:
+            stack.enter_context(on_core(load_core))
+        for number, stop in enumerate(chosen, 1):
+            progress = Progress(number, len(chosen), stop.title, arguments.seconds)
+            try:
+                results.append(run(stop, arguments, progress, server_core, endings))
+            except (AssertionError, psutil.NoSuchProcess) as error:
+                progress.tell("FAILED", last=True)
+                broken.append(f"{stop.title}: {error}")
+        gevent.joinall(endings)
+    broken += [ending.fault for ending in endings if ending.fault]
     page = write(results, broken, arguments.report)
     faults = [*broken, *(f"{result.title}: {fault}" for result in results for fault in result.faults())]
     for fault in faults:

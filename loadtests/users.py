@@ -81,17 +81,17 @@ class SocketIOUser(User):
             began = time.perf_counter()
             try:
                 self.client.connect()
-            except TimeoutError as error:
-                self.report("connect", self.namespace, time.perf_counter() - began, error=error)
-            except (RefusedError, TransportError, ViolationError, DisconnectedError) as error:
-                self.report("connect", self.namespace, time.perf_counter() - began, error=error)
-                raise StopUser from error
-            else:
                 return
+            except (TimeoutError, RefusedError, TransportError, ViolationError, DisconnectedError) as error:
+                self._new_failures()  # that is them
+                self.report("connect", self.namespace, time.perf_counter() - began, error=error)
+                if not isinstance(error, TimeoutError):
+                    raise StopUser from error
 
     def on_stop(self) -> None:
         """Leave."""
-        self._tell_faults()
+        for text in self._new_failures():
+            self.report("fault", "transport", 0.0, error=TransportError(text))
         self._leaving = True
         self.client.close()
         self._tell_violations()
@@ -151,16 +151,22 @@ class SocketIOUser(User):
             kind = "connect" if self.client.counts.connects == 1 else "reconnect"
             self.report(kind, name, seconds, length=self.client.size)
         elif what == "disconnect" and not self._leaving:
-            self._tell_faults()
-            self.on_disconnect(name)
+            # A connection that broke is counted as a failure, too: it is the same one.
+            broken = [text for text in self._new_failures() if not self._tell_failed_upgrade(text)]
+            self._tell_violations()
+            self.on_disconnect(": ".join([name, *broken]))
 
-    def _tell_faults(self) -> None:
-        counts = self.client.counts
-        for text, times in (counts.failures - self._failures_told).items():
-            for _ in range(times):
-                self.report("fault", "transport", 0.0, error=TransportError(text))
-        self._failures_told = Counter(counts.failures)
-        self._tell_violations()
+    def _new_failures(self) -> list[str]:
+        counted = Counter(self.client.counts.failures)
+        new = list((counted - self._failures_told).elements())
+        self._failures_told = counted
+        return new
+
+    def _tell_failed_upgrade(self, text: str) -> bool:
+        failed = text.startswith("upgrade")
+        if failed:
+            self.report("fault", "transport", 0.0, error=TransportError(text))
+        return failed
 
     def _tell_violations(self) -> None:
         for text in self.client.counts.violations[self._violations_told :]:
