@@ -165,6 +165,8 @@ class SlowReaders(SocketIOUser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stalled_since: float | None = None
+        #: The connection that is in the gallery: the first, the second ...
+        self.joined = 0
         self.slow = self.number % 10 == 1
         if self.slow:
             self.client.on("picture", self.stop_reading)
@@ -188,8 +190,11 @@ class SlowReaders(SocketIOUser):
             self.stalled_since = None
 
     @task
-    def show(self) -> None:
+    def look_or_show(self) -> None:
         if self.number:
-            gevent.sleep(5)
+            if self.client.counts.connects > self.joined:
+                self.call("join", "gallery")
+                self.joined = self.client.counts.connects
+            gevent.sleep(1)
         else:
             self.call("show", {"at": time.time(), "data": letters(400_000)})

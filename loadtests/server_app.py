@@ -57,8 +57,8 @@ def shout(message):
 
 @socketio.on("show")
 def show(message):
-    """A picture for everybody but who shows it."""
-    emit("picture", message, broadcast=True, include_self=False)
+    """A picture for the gallery, except who shows it."""
+    emit("picture", message, to="gallery", include_self=False)
     return True
 
 

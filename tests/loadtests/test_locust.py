@@ -80,27 +80,6 @@ FAILURES = [
     ("Unanswered", "ack", "a question that nobody knows", "TimeoutError"),
     ("Broken", "disconnect", "transport close", "DisconnectedError"),
 ]
-#: Ends a run when what is wanted has been reported so often; a run time would depend on how busy the machine is.
-ENOUGH = """
-import json, os
-import gevent
-from locust import events
-
-wanted = {(kind, name): count for kind, name, count in json.loads(os.environ["WANTED"])}
-
-
-@events.init.add_listener
-def init(environment, **_):
-    def note(request_type, name, **_):
-        if (request_type, name) in wanted:
-            wanted[request_type, name] -= 1
-            if all(count <= 0 for count in wanted.values()):
-                wanted.clear()
-                # After the next time that the CSV files are written: once a second.
-                gevent.spawn_later(2.5, environment.runner.quit)
-
-    environment.events.request.add_listener(note)
-"""
 
 
 class Run:
@@ -108,7 +87,7 @@ class Run:
 
     def __init__(self, folder, name, file, wanted, *arguments):
         self.prefix = folder / name
-        files = f"{file},{folder / 'enough.py'}"
+        files = f"{file},tests/loadtests/enough.py"
         command = [sys.executable, "-W", "error", "-m", "locust", "-f", files, "--headless", "--csv", str(self.prefix)]
         self.process = subprocess.Popen(
             [*command, *arguments],
@@ -156,7 +135,6 @@ def runs(folder):
     """Every run by its name, started at once."""
     (folder / "own.py").write_text(LOCUSTS_OWN)
     (folder / "failing.py").write_text(FAILING)
-    (folder / "enough.py").write_text(ENOUGH)
     scenarios, waves = "loadtests/locustfile.py", "loadtests/locustfile.py,loadtests/shapes/waves.py"
     with Server("loadtests.server_app:app", "worker") as server:
 
