@@ -10,6 +10,7 @@ import csv
 import datetime
 import html
 import importlib.metadata
+import math
 import os
 import platform
 import statistics
@@ -35,7 +36,7 @@ from .sampling import PERCENTILES, Requests, Sampler
 #: Kinds of request that one scenario has for itself, and what their plot is called.
 OWN = {"back": "Back after the break", "cut-off": "Until the cut-off"}
 COLOURS = ("#1f77b4", "#d95f02", "#7b3294")
-STYLES = {50: "-", 95: "--", 99: ":"}
+STYLES = {50: "-o", 95: "--^", 99: ":d"}
 #: A load generator that needs more of its core than this is what the run measures.
 BUSY = 90.0
 PACKAGES = ("flask-socketio-py", "gevent", "Flask", "gunicorn", "locust")
@@ -145,16 +146,20 @@ def plot(result: Result) -> bytes:
 def latencies(axes: Axes, title: str, result: Result, kinds: tuple[str, ...]) -> None:
     """Percentiles of each second, drawn at its middle; a colour for each kind."""
     kinds = tuple(kind for kind in kinds if result.requests.succeeded(kind))
-    legend = [Line2D([], [], color="#444", linestyle=STYLES[percent], label=f"{percent} %") for percent in PERCENTILES]
+    legend = []
+    for percent in PERCENTILES:
+        legend += axes.plot([], [], STYLES[percent], color="#444", markersize=3.5, label=f"{percent} %")
     for kind, colour in zip(kinds, COLOURS, strict=False):
         # While all are leaving is no part of the run.
-        seconds = [one for one in result.requests.by_second(kind) if one[0] < result.seconds]
-        middles = [min(second + 0.5, result.seconds) for second, _, _ in seconds]
+        found = {second: values for second, _, values in result.requests.by_second(kind) if second < result.seconds}
+        # No line goes over seconds in which there was nothing.
+        seconds = range(min(found, default=0), max(found, default=-1) + 1)
+        middles = [min(second + 0.5, result.seconds) for second in seconds]
         for index, percent in enumerate(PERCENTILES):
-            values = [max(found[index], 0.1) for _, _, found in seconds]
-            axes.plot(middles, values, STYLES[percent], color=colour, marker="o", markersize=3)
+            values = [max(found[second][index], 0.1) if second in found else math.nan for second in seconds]
+            axes.plot(middles, values, STYLES[percent], color=colour, markersize=3.5)
         if len(kinds) > 1:
-            legend.append(Line2D([], [], color=colour, marker="o", markersize=4, label=kind))
+            legend.append(Line2D([], [], color=colour, linewidth=3, label=kind))
     if not kinds:
         heading(axes, title, [])
         axes.text(0.5, 0.5, "none in this scenario", ha="center", va="center", color="#777", transform=axes.transAxes)
@@ -163,8 +168,11 @@ def latencies(axes: Axes, title: str, result: Result, kinds: tuple[str, ...]) ->
     heading(axes, f"{OWN.get(kinds[0], title)}, ms", legend)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    subs = (1,) if high / low > 300 else (1, 2, 5) if high / low > 6 else (1, 1.5, 2, 3, 4, 5, 7)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    if high / low < 10:  # or chance would look like a cliff
+        widen = math.sqrt(10 / (high / low))
+        low, high = low / widen, high * widen
+        axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 

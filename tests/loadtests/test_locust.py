@@ -82,6 +82,25 @@ FAILURES = [
 ]
 
 
+#: A tour of one scenario, whose users the server refuses, and of one whose server can't start.
+FAILING_TOUR = """
+import sys
+import loadtests.tour as tour
+
+
+class ChatRooms(tour.locustfile.ChatRooms):
+    namespace = "/nowhere"
+
+
+class Cluster(ChatRooms):
+    pass
+
+
+tour.TOUR = (tour.Stop(ChatRooms, users=2, rate=2), tour.Stop(Cluster, users=2, rate=2, workers=-1))
+sys.exit(tour.main())
+"""
+
+
 class Run:
     """One headless run of locust, started by the constructor, until everything ``wanted`` was reported so often."""
 
@@ -145,7 +164,8 @@ def runs(folder):
         own = [("WSC", "say", 10), ("WSR", "said", 10)]
         slow = [("cut-off", "slow-reader", 1)]
         started = {
-            "tour": tour(folder),
+            "tour": tour("-m", "loadtests.tour", "--report", str(folder / "report"), "--seconds", "0.8"),
+            "failing tour": tour("-c", FAILING_TOUR, "--report", str(folder / "failing"), "--seconds", "2"),
             "rooms": run("rooms", scenarios, rooms, "-u", "10", "-r", "10", "ChatRooms"),
             "own": run("own", folder / "own.py", own, "-u", "5", "-r", "5"),
             "waves": run("waves", waves, [("connect", "/", 19)], "-u", "10", "-t", "100", "ConnectStorm"),
@@ -162,9 +182,8 @@ def runs(folder):
             process.stdout.close()
 
 
-def tour(folder):
-    command = [sys.executable, "-W", "error", "-m", "loadtests.tour", "--seconds", "0.8", "--scale", "0.05"]
-    command += ["--report", str(folder / "report")]
+def tour(*arguments):
+    command = [sys.executable, "-W", "error", *arguments, "--scale", "0.05"]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, text=True
@@ -229,3 +248,15 @@ def test_the_tour_writes_a_report_of_all_scenarios(runs, folder):
             with (report / f"{name}_{kind}.csv").open(newline="") as file:
                 rows = list(csv.DictReader(file))
             assert any(float(one[column]) > 0 for one in rows), (name, kind)
+
+
+def test_a_tour_with_failures_says_so_and_fails(runs, folder):
+    output, _ = runs["failing tour"].communicate(timeout=120)
+    assert runs["failing tour"].returncode == 1, output
+    page = (folder / "failing" / "index.html").read_text("utf-8")
+    for text in ("Chat rooms: connect /nowhere: RefusedError", "Cluster: "):
+        assert f"fault: {text}" in output, output
+    assert '<p class="bad">connect /nowhere: RefusedError' in page
+    assert '<pre class="bad">Cluster: ' in page
+    with (folder / "failing" / "summary.csv").open(newline="") as file:
+        assert [row["Failures"] for row in csv.DictReader(file)] == ["2"]
