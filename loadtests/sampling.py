@@ -5,7 +5,6 @@ Knows processes and numbers; neither Socket.IO nor a plot.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import Counter
@@ -14,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+
+from .processes import cores, cpu_seconds, resident_kib
 
 PERCENTILES = (50, 95, 99)
 
@@ -32,6 +33,10 @@ class Sample(NamedTuple):
     own_cpu: float
 
 
+class GoneError(Exception):
+    """A process that is looked at has ended."""
+
+
 class Sampler:
     """Looks at a server's processes, the master and its workers."""
 
@@ -40,38 +45,39 @@ class Sampler:
         self._users = users
         master = psutil.Process(pid)
         self._processes = [master, *master.children()]
-        self._own = psutil.Process()
+        self._pids = [process.pid for process in self._processes]
+        self._own = os.getpid()
         self._descriptors = self._count_descriptors()
         self._began = time.monotonic()
-        self._last = self._began, self._cpu_seconds(self._processes), self._cpu_seconds([self._own])
+        self._last = self._began, self._cpu_seconds(), cpu_seconds(self._own)
         self.memory_before = self._memory()
-
-    @staticmethod
-    def _cpu_seconds(processes: list[psutil.Process]) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in processes)
 
     def _count_descriptors(self) -> int:
         return sum(process.num_fds() for process in self._processes)
 
+    def _cpu_seconds(self) -> float:
+        return sum(map(cpu_seconds, self._pids))
+
     def _memory(self) -> float:
-        return float(sum(process.memory_full_info().pss for process in self._processes)) / 2**20
+        return sum(map(resident_kib, self._pids)) / 1024
 
     def look(self) -> Sample:
         """Take a sample.
 
         Raises:
-            psutil.NoSuchProcess: one of the server's processes is gone
+            GoneError: one of the server's processes is
         """
         then, cpu_then, own_then = self._last
-        now, cpu, own = time.monotonic(), self._cpu_seconds(self._processes), self._cpu_seconds([self._own])
+        try:
+            now, cpu, own = time.monotonic(), self._cpu_seconds(), cpu_seconds(self._own)
+            connections = max(0, self._count_descriptors() - self._descriptors)
+            memory = self._memory()
+        except (OSError, psutil.NoSuchProcess) as error:
+            raise GoneError("a process of the server has ended") from error
         self._last = now, cpu, own
+        share = 100 / (now - then)
         sample = Sample(
-            now - self._began,
-            self._users(),
-            max(0, self._count_descriptors() - self._descriptors),
-            (cpu - cpu_then) / (now - then) * 100,
-            self._memory(),
-            (own - own_then) / (now - then) * 100,
+            now - self._began, self._users(), connections, (cpu - cpu_then) * share, memory, (own - own_then) * share
         )
         self.samples.append(sample)
         return sample
@@ -133,18 +139,7 @@ class Requests:
             yield int(second), len(found), tuple(float(one) for one in np.percentile(found, PERCENTILES))
 
 
-def cores() -> tuple[int, int | None]:
-    """The core for the server, and one for the load; None: there is only one for both."""
-    able = sorted(os.sched_getaffinity(0))
-    return able[0], able[1] if len(able) > 1 else None
-
-
-@contextlib.contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """What is started inside stays on that core; we ourselves go back to where we were."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+def places() -> tuple[int, int]:
+    """The core for the server, and the one for the load; the same where there is only one."""
+    able = cores()
+    return able[0], able[min(1, len(able) - 1)]

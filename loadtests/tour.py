@@ -18,7 +18,6 @@ import contextlib
 import inspect
 import logging
 import os
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -26,7 +25,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gevent
-import psutil
 from locust.env import Environment
 from locust.user.users import User
 
@@ -34,14 +32,17 @@ from tests.live.servers import ROOT, Server, children, wait_for
 from tests.redis_server import RedisServer, find_binary
 
 from . import locustfile
+from .processes import allow_files, on_core
 from .report import Result, write, write_stats
-from .sampling import Requests, Sample, Sampler, cores, on_core
+from .sampling import GoneError, Requests, Sample, Sampler, places
 from .shapes.waves import Waves
 
 REPORT = ROOT / "loadtests" / "report"
 APP = "loadtests.server_app:app"
 #: Seconds from one sample to the next.
 STEP = 0.5
+#: Seconds that the first user gets beyond the time of a very short run.
+PATIENCE = 20.0
 
 
 class Stop(NamedTuple):
@@ -105,7 +106,7 @@ def run(stop: Stop, arguments: argparse.Namespace, progress: Progress, core: int
 
     Raises:
         AssertionError: the server did not start; it says why
-        psutil.NoSuchProcess: the server ended meanwhile
+        GoneError: the server ended meanwhile
     """
     with contextlib.ExitStack() as stack:
         options: dict[str, Any] = {}
@@ -150,13 +151,15 @@ def load(stop: Stop, server: Server, arguments: argparse.Namespace, progress: Pr
         runner.start_shape()
     else:
         gevent.spawn(runner.start, users, spawn_rate=stop.rate)
-    began, before, looks = time.monotonic(), 0, 0
-    while (now := time.monotonic() - began) < seconds:
+    began, before, looks, nobody = time.monotonic(), 0, 0, True
+    while (now := time.monotonic() - began) < seconds or (nobody and now < seconds + PATIENCE):
         looks += 1
-        gevent.sleep(max(0.01, min(looks * STEP, seconds) - now))
+        gevent.sleep(max(0.01, (looks * STEP if nobody else min(looks * STEP, seconds)) - now))
         sample = sampler.look()
         progress.tell(status(sample, requests, (requests.count - before) / STEP), now=sample.at)
         before = requests.count
+        nobody = nobody and not requests.failed and not (sample.connections and requests.succeeded("connect"))
+    seconds = seconds if now < seconds + STEP else now
     runner.quit()
     result = Result(
         stop.name,
@@ -200,17 +203,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
-def allow_descriptors() -> None:
-    """Thousands of connections need them on both sides; what we start inherits it."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 20_000 if most == resource.RLIM_INFINITY else min(most, 20_000)
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-
-
 def main() -> int:
     arguments = parse()
-    allow_descriptors()
+    allow_files(20_000)  # thousands of connections need them on both sides; what we start inherits it
     # It warns of ramps that are steep on purpose.
     logging.getLogger("locust.runners").setLevel(logging.ERROR)
     chosen = [stop for stop in TOUR if not arguments.scenarios or stop.name in arguments.scenarios]
@@ -224,18 +219,16 @@ def main() -> int:
         if skipped and os.environ.get("CI"):
             return 1
     arguments.report.mkdir(parents=True, exist_ok=True)
-    server_core, load_core = cores()
+    server_core, load_core = places()
     results: list[Result] = []
     broken: list[str] = []
     endings: list[Ending] = []
-    with contextlib.ExitStack() as stack:
-        if load_core is not None:
-            stack.enter_context(on_core(load_core))
+    with on_core(load_core):
         for number, stop in enumerate(chosen, 1):
             progress = Progress(number, len(chosen), stop.title, arguments.seconds)
             try:
                 results.append(run(stop, arguments, progress, server_core, endings))
-            except (AssertionError, psutil.NoSuchProcess) as error:
+            except (AssertionError, GoneError) as error:
                 progress.tell("FAILED", last=True)
                 broken.append(f"{stop.title}: {error}")
         gevent.joinall(endings)

@@ -164,7 +164,7 @@ def runs(folder):
         own = [("WSC", "say", 10), ("WSR", "said", 10)]
         slow = [("cut-off", "slow-reader", 1)]
         started = {
-            "tour": tour("-m", "loadtests.tour", "--report", str(folder / "report"), "--seconds", "0.8"),
+            "tour": tour("-m", "loadtests.tour", "--report", str(folder / "report"), "--seconds", "0.5"),
             "failing tour": tour("-c", FAILING_TOUR, "--report", str(folder / "failing"), "--seconds", "2"),
             "rooms": run("rooms", scenarios, rooms, "-u", "10", "-r", "10", "ChatRooms"),
             "own": run("own", folder / "own.py", own, "-u", "5", "-r", "5"),
