@@ -3,12 +3,13 @@
 # make lint   style, types, layering
 # make compare   measures us beside Node and Flask-SocketIO; ARGS="--only echo32,fanout" goes to loadtests.compare
 # make bench  micro benchmarks against the baseline; ARGS="codec --against main" goes to loadtests/bench.py
+# make load   two minutes of load scenarios, and a report with plots to open: loadtests/report/index.html
 #
 # Each sets up what it needs, once. The steps are small scripts in .ci/, the same that CI runs.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format compare bench clean
+.PHONY: help demo test lint format compare bench load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -24,6 +25,9 @@ lint:
 
 bench:
 	@exec bash .ci/bench.sh $(ARGS)
+
+load:
+	@exec bash .ci/load.sh $(ARGS)
 
 format:
 	@bash .ci/python.sh lint

@@ -103,6 +103,8 @@ class Client:
         #: The socket's id while it is connected.
         self.sid: str | None = None
         self.recovered = False
+        #: Characters and bytes of the packet that is told of, for ``watch``.
+        self.size = 0
         self.engine: engine.Engine | None = None
         self._place = engine.Place.of(url, path, query)
         self._namespace, self._prefix = namespace, PARSER.prefix(namespace)
@@ -283,7 +285,7 @@ class Client:
         else:
             if self._gathering is not None:
                 raise ViolationError("a packet before the attachments of the last one")
-            found, attachments = self._checked(lambda: PARSER.decode(data)), []
+            found, attachments, self.size = self._checked(lambda: PARSER.decode(data)), [], len(data)
         kind, namespace, ack_id, content, expected = found
         if len(attachments) < expected:
             self._gathering = found, attachments
@@ -291,6 +293,7 @@ class Client:
         if expected:
             self._gathering = None
             content = self._checked(lambda: packet.fill_placeholders(content, attachments))
+            self.size += sum(map(len, attachments))
         if namespace != self._namespace:
             raise ViolationError(f"a packet for the namespace {namespace!r}")
         self._on_packet(kind, ack_id, content)

@@ -48,6 +48,8 @@ def check(command):
         assert (ROOT / words[0]).is_file(), f"no such file: {command}"
     elif program in ("pip", "npm"):
         assert words[0] in ("install", "ci"), command
+    elif program == ".venv/bin/locust":
+        check_locust(words, command)
     elif program.startswith(".venv/bin/"):
         assert program.rpartition("/")[2] in ("python", "ruff", "mypy", "lint-imports"), command
         check_python(words, command) if program.endswith("python") else check_paths(words, command)
@@ -66,6 +68,15 @@ def check_python(words, command):
         check_paths(words[2:], command)
     else:
         assert words[1] in ("venv", "pip"), command
+
+
+def check_locust(words, command):
+    """Only what we name ourselves, files and scenarios: locust patches the standard library when it is imported."""
+    check_paths(words[words.index("-f") + 1].split(","), command)
+    options = {word for word in words if word.startswith("-")}
+    assert options <= {"-f", "--host", "--headless", "-u", "-r", "-t", "--csv", "--class-picker"}, command
+    scenarios = re.findall(r"^class (\w+)", (ROOT / "loadtests" / "scenarios.py").read_text(), re.MULTILINE)
+    assert {word for word in words if word[:1].isupper()} <= set(scenarios), f"no such scenario: {command}"
 
 
 def check_paths(words, command):
@@ -99,6 +110,8 @@ def test_a_command_can_work(command):
         "node examples/nowhere.js",
         "nonsense",
         ".venv/bin/python -m pytest tests/nowhere",
+        ".venv/bin/locust -f loadtests/nowhere.py ChatRooms",
+        ".venv/bin/locust -f loadtests/locustfile.py Nowhere",
     ],
 )
 def test_a_command_that_can_not_work_is_noticed(command, capsys):

@@ -24,7 +24,7 @@ from loadtests.compare.servers import NAMES, OURS, ROOT, Server
 from loadtests.compare.wire import PERIOD, Expected, LoadError, Stream, plain
 from loadtests.compare.workloads import WORKLOADS, Cores, Effort, measure
 from loadtests.processes import cores
-from tests.loadtests.careless_server import careless
+from tests.load.careless_server import careless
 from tests.redis_server import binary
 
 MESSAGES = [b'43%d["%s"]' % (number, b"x" * 200) for number in range(10, 10 + PERIOD)]
