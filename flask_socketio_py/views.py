@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .socketio.acks import DEFAULT
+from .socketio.adapters.local import LocalAdapter
 from .socketio.broadcast import BroadcastOperator
 from .socketio.client import Client
 from .socketio.socket import Socket
@@ -136,7 +137,7 @@ class ServerView:
     @property
     def environ(self) -> Mapping[str, dict[str, Any]]:
         """The WSGI environment of each handshake, by the Engine.IO session's id."""
-        return {sid: session.request.environ for sid, session in self._server.engine.sessions.items()}
+        return {sid: session.request.environ for sid, session in self._server.engine.sessions.copy().items()}
 
     def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
         """The WSGI environment of a client's handshake."""
@@ -203,22 +204,23 @@ class ManagerView:
     @property
     def rooms(self) -> dict[str, dict[Any, dict[str, str]]]:
         """namespace -> room -> sid -> Engine.IO session id; the room ``None`` holds everybody."""
-        namespaces = list(self._server.namespaces.items())
-        return {name: self._rooms_of(name) for name, namespace in namespaces if namespace.sockets}
+        namespaces = self._server.namespaces.copy()
+        return {name: self._rooms_of(namespace.adapter) for name, namespace in namespaces.items() if namespace.sockets}
 
-    def _rooms_of(self, name: str) -> dict[Any, dict[str, str]]:
-        adapter = self._server.namespaces[name].adapter
-        # Copies, because another thread may ask while clients come and go.
-        everybody = {sid: socket.client.session.sid for sid, socket in list(adapter.sockets.items())}
+    @staticmethod
+    def _rooms_of(adapter: LocalAdapter) -> dict[Any, dict[str, str]]:
+        # Copies, because another thread may ask while clients come and go. By copy(): what list() makes of items may
+        # start the garbage collector half-way, which lets other threads run.
+        everybody = {sid: socket.client.session.sid for sid, socket in adapter.sockets.copy().items()}
         rooms: dict[Any, dict[str, str]] = {None: everybody}
         rooms.update({sid: {sid: eio_sid} for sid, eio_sid in everybody.items()})
-        for room, members in list(adapter.rooms.items()):
+        for room, members in adapter.rooms.copy().items():
             rooms[room] = {sid: everybody[sid] for sid in list(members) if sid in everybody}
         return rooms
 
     def get_namespaces(self) -> list[str]:
         """The namespaces somebody is in."""
-        return [name for name, namespace in self._server.namespaces.items() if namespace.sockets]
+        return [name for name, namespace in self._server.namespaces.copy().items() if namespace.sockets]
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         """(sid, Engine.IO session id) of everybody in a room (``None``: in the namespace), or in any of a list of

@@ -186,7 +186,7 @@ class LocalAdapter:
 
     def room_sizes(self, local: bool = False) -> dict[Room, int]:
         """How many sockets there are in each room; a socket's own room is left out."""
-        return {room: len(members) for room, members in list(self.rooms.items())}
+        return {room: len(members) for room, members in self.rooms.copy().items()}
 
     def add_sockets(self, rooms: Collection[Room], except_: Collection[Room], joined: Iterable[Room]) -> None:
         """Let them join further rooms.
@@ -240,8 +240,9 @@ class LocalAdapter:
         excepted = {sid for room in except_ for sid in self.members(room)}
         if not excepted:
             return list(chosen.values())
-        # A copy, because another thread may emit while clients come and go.
-        return [socket for sid, socket in list(chosen.items()) if sid not in excepted]
+        # A copy, because another thread may emit while clients come and go. By copy(): what list() makes of items may
+        # start the garbage collector half-way, which lets other threads run.
+        return [socket for sid, socket in chosen.copy().items() if sid not in excepted]
 
     def _room(self, room: Room) -> dict[str, Any]:
         socket = self.sockets.get(room)  # type: ignore[call-overload]
